@@ -1,0 +1,53 @@
+"""The one error tree. Each error carries what failed, the likeliest reason and what to do next."""
+
+from ci_lib.domain.reasons import REASONS, Exit, Reason
+
+
+class DeployError(Exception):
+    """Any failure that a user may cause or meet; shown without a traceback.
+
+    ``message`` says what failed, with its value; ``hint`` what to do next; ``reason`` fixes the exit code.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", reason: Reason) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.reason = reason
+
+    @property
+    def exit(self) -> Exit:
+        """The exit code that belongs to the reason."""
+        return REASONS[self.reason][0]
+
+
+class UsageFault(DeployError):
+    """The command line asks for something impossible."""
+
+    def __init__(self, message: str, *, hint: str = "", reason: Reason = Reason.USAGE) -> None:
+        super().__init__(message, hint=hint, reason=reason)
+
+
+class ConfigFault(DeployError):
+    """deploy.yml is missing or wrong; the message lists every mistake, a line each."""
+
+    def __init__(self, message: str, *, hint: str = "", reason: Reason = Reason.CONFIG) -> None:
+        super().__init__(message, hint=hint, reason=reason)
+
+
+class StepFault(DeployError):
+    """A step did not do its work; what that means for the run is for the engine to decide."""
+
+    def __init__(self, message: str, *, hint: str = "", reason: Reason = Reason.STOPPED) -> None:
+        super().__init__(message, hint=hint, reason=reason)
+
+
+class Refusal(DeployError):
+    """A gate said no: not verified, cannot decide, policy, or another run holds the lock."""
+
+
+class Cancelled(BaseException):
+    """SIGINT or SIGTERM arrived.
+
+    Not an ``Exception``, as KeyboardInterrupt is not: no clean-up code may swallow it by accident.
+    """

@@ -1,0 +1,200 @@
+"""The one result of a run, from which outputs, summary, evidence, records and exit code are made."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from ci_lib.domain.images import Image
+from ci_lib.domain.reasons import GREEN, REASONS, Exit, Reason, Status, Verb
+
+SCHEMA_VERSION = 1
+
+
+class Mark(StrEnum):
+    """The verdict on one check or one step."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    WARNED = "warned"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckResult:
+    """One check: what was seen (``value``) and what was demanded (``bound``), both fit for a person."""
+
+    name: str
+    mark: Mark
+    value: str
+    bound: str
+    tries: int = 1
+    seconds: float = 0.0
+
+    def as_json(self) -> dict[str, Any]:
+        """The form used in records and evidence."""
+        return {
+            "name": self.name,
+            "mark": str(self.mark),
+            "value": self.value,
+            "bound": self.bound,
+            "tries": self.tries,
+            "seconds": round(self.seconds, 3),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepResult:
+    """One step that ran."""
+
+    name: str
+    mark: Mark
+    seconds: float
+    notes: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """The form used in evidence."""
+        return {
+            "name": self.name,
+            "mark": str(self.mark),
+            "seconds": round(self.seconds, 3),
+            "notes": list(self.notes),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One image of the release, and the digest that ran before (empty when none did)."""
+
+    image: Image
+    previous_digest: str = ""
+
+    def as_json(self) -> dict[str, str]:
+        """The form used in records and evidence."""
+        return self.image.as_json() | {"previous_digest": self.previous_digest}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Which step failed, why, and what to do next."""
+
+    step: str
+    cause: str
+    hint: str = ""
+
+    def as_json(self) -> dict[str, str]:
+        """The form used in records and evidence."""
+        return {"step": self.step, "cause": self.cause, "hint": self.hint}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Return:
+    """The automatic way back after a failure: to what, and whether it was proved."""
+
+    version: str
+    release_id: str
+    proved: bool
+    steps: tuple[StepResult, ...] = ()
+    cause: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """The form used in records and evidence."""
+        return {
+            "version": self.version,
+            "release_id": self.release_id,
+            "proved": self.proved,
+            "steps": [step.as_json() for step in self.steps],
+            "cause": self.cause,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Logs:
+    """What one service leaves behind when something failed; texts are unmasked until they are written."""
+
+    service: str
+    lines: str = ""
+    health: str = ""
+    state: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Packet:
+    """The failure packet: a look at every service and at the host while it was still warm."""
+
+    services: tuple[Logs, ...] = ()
+    disk: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How a verb ended, in full."""
+
+    verb: Verb
+    status: Status
+    reason: Reason
+    stack: str = ""
+    environment: str = ""
+    version: str = ""
+    release_id: str = ""
+    previous_version: str = ""
+    changes: tuple[Change, ...] = ()
+    steps: tuple[StepResult, ...] = ()
+    checks: tuple[CheckResult, ...] = ()
+    records: tuple[str, ...] = ()
+    ledger_head: str = ""
+    actor: str = ""
+    run_url: str = ""
+    owner: str = ""
+    started_at: str = ""
+    seconds: float = 0.0
+    failure: Failure | None = None
+    rollback: Return | None = None
+    notes: tuple[str, ...] = ()
+    overrides: tuple[str, ...] = ()
+    """Gates that a person opened (``--force``, ``--skip-checks``), each with its reason; shown loudly."""
+    evidence_path: str = ""
+    manifest_hash: str = ""
+    plan: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
+    record_lines: tuple[str, ...] = field(default=(), repr=False)
+    packet: Packet | None = field(default=None, repr=False)
+
+    @property
+    def green(self) -> bool:
+        """Whether the job may be green."""
+        return self.status in GREEN and self.exit is Exit.OK
+
+    @property
+    def exit(self) -> Exit:
+        """The exit code that belongs to the reason."""
+        return REASONS[self.reason][0]
+
+    def as_json(self) -> dict[str, Any]:
+        """The versioned result: ``schema_version`` rises when a field changes its meaning or goes."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "verb": str(self.verb),
+            "status": str(self.status),
+            "reason_code": str(self.reason),
+            "exit_code": int(self.exit),
+            "stack": self.stack,
+            "environment": self.environment,
+            "version": self.version,
+            "release_id": self.release_id,
+            "previous_version": self.previous_version,
+            "images": [change.as_json() for change in self.changes],
+            "steps": [step.as_json() for step in self.steps],
+            "checks": [check.as_json() for check in self.checks],
+            "records": list(self.records),
+            "ledger_head": self.ledger_head,
+            "actor": self.actor,
+            "run_url": self.run_url,
+            "started_at": self.started_at,
+            "seconds": round(self.seconds, 3),
+            "failure": self.failure.as_json() if self.failure else None,
+            "rollback": self.rollback.as_json() if self.rollback else None,
+            "notes": list(self.notes),
+            "overrides": list(self.overrides),
+            "evidence_path": self.evidence_path,
+            "manifest_hash": self.manifest_hash,
+        }

@@ -1,0 +1,96 @@
+"""Plans: the steps that will run, as data that can be printed, hashed and written to a journal."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Self
+
+from ci_lib.domain.images import Image, Release
+from ci_lib.domain.outcome import CheckResult
+
+
+class StepKind(StrEnum):
+    """What a step can be. A target says which of them it supports; ``ENGINE_KINDS`` need no target."""
+
+    PREPARE = "prepare"
+    PREFLIGHT = "preflight"
+    PULL = "pull"
+    BACKUP = "backup"
+    SWITCH = "switch"
+    AWAIT_SERVING = "await_serving"
+    RESTORE = "restore"
+    TAKE_DOWN = "take_down"
+    RETAIN = "retain"
+    PROVE = "prove"
+    CHECK = "check"
+    HOOK = "hook"
+
+
+ENGINE_KINDS = frozenset({StepKind.PREFLIGHT, StepKind.PROVE, StepKind.CHECK, StepKind.HOOK})
+"""Performed by the engine itself, so that no target can be lenient about them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One step. ``time_limit`` in seconds; ``undo`` runs, in its own order, when a later step fails.
+
+    ``release`` is what the step is about, ``image`` narrows a pull to one image, ``args`` holds the few
+    values a kind needs beside them (strings, numbers, lists of strings).
+    """
+
+    kind: StepKind
+    host: str = ""
+    release: Release | None = None
+    image: Image | None = None
+    args: Mapping[str, Any] = field(default_factory=dict)
+    time_limit: float = 60.0
+    undo: tuple["Step", ...] = ()
+
+    @property
+    def name(self) -> str:
+        """How the step is called in logs, journal and summary."""
+        subject = self.image.name if self.image else str(self.args.get("name", ""))
+        return f"{self.kind} {subject}".strip()
+
+    def as_json(self) -> dict[str, Any]:
+        """The form used in journal and evidence."""
+        return {
+            "kind": str(self.kind),
+            "host": self.host,
+            "release": self.release.as_json() if self.release else None,
+            "image": self.image.as_json() if self.image else None,
+            "args": dict(self.args),
+            "time_limit": self.time_limit,
+            "undo": [step.as_json() for step in self.undo],
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """The reverse of ``as_json``."""
+        return cls(
+            kind=StepKind(data["kind"]),
+            host=data["host"],
+            release=Release.from_json(data["release"]) if data["release"] else None,
+            image=Image.from_json(data["image"]) if data["image"] else None,
+            args=data["args"],
+            time_limit=data["time_limit"],
+            undo=tuple(cls.from_json(step) for step in data["undo"]),
+        )
+
+
+Plan = tuple[Step, ...]
+
+CHANGING = frozenset({StepKind.SWITCH, StepKind.RESTORE, StepKind.TAKE_DOWN})
+"""The kinds that change what runs: once one of them has started, nothing is as it was."""
+
+BLAMING = frozenset({StepKind.AWAIT_SERVING, StepKind.CHECK, StepKind.PROVE})
+"""The kinds whose failure is the release's own fault, so that it is remembered as bad."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepReport:
+    """What a step has to say beside having succeeded."""
+
+    checks: tuple[CheckResult, ...] = ()
+    notes: tuple[str, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)

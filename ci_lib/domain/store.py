@@ -1,0 +1,48 @@
+"""Where records are kept, as a protocol: a directory now, a git branch later."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One line of a ledger.
+
+    ``id`` is the SHA-256 of the body, ``line`` that of the whole line, ``raw`` the line's text.
+    """
+
+    seq: int
+    id: str
+    body: Mapping[str, Any]
+    line: str = ""
+    raw: str = ""
+
+    def text(self, key: str) -> str:
+        """A field of the body as text, empty when it is missing."""
+        value = self.body.get(key, "")
+        return value if isinstance(value, str) else ""
+
+
+class Store(Protocol):
+    """The ledger of every stack.
+
+    Methods raise ``Refusal`` with CANNOT_DECIDE when the ledger is unreachable or damaged: absence of
+    records and absence of an answer are never the same thing.
+    """
+
+    def read(self, stack: str) -> bytes:
+        """All lines of a stack's ledger, each ended by a line feed; empty when it has none."""
+
+    def append(self, stack: str, body: Mapping[str, Any]) -> Record:
+        """Add a record to the chain, durably, whoever else is writing."""
+
+    def add_history(self, lines: tuple[str, ...]) -> None:
+        """Append to the text view ``deploy-history.log``."""
+
+    def set_verified(self, stack: str, text: str) -> None:
+        """Replace the text view ``verified/<stack>.txt``."""
+
+
+ReadLedger = Callable[[str], bytes]
+"""``Store.read`` alone, for what only reads."""

@@ -1,0 +1,91 @@
+"""What the engine asks of a target: the driver that realises a stack in an environment."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from ci_lib.domain.images import Image, Release
+from ci_lib.domain.outcome import CheckResult, Packet
+from ci_lib.domain.plan import Step, StepKind, StepReport
+from ci_lib.domain.running import Running
+from ci_lib.ports.protocols import Ran
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What is about to be deployed, before the target has looked at it.
+
+    ``snapshot`` is the release id whose kept files are used; empty: the files of the checkout.
+    ``only`` are the image names that change; empty: all of them.
+    """
+
+    images: tuple[Image, ...]
+    snapshot: str = ""
+    only: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """What the target made of ``Wanted``: the release with its id, and what else must be fetched.
+
+    ``workloads`` maps every workload that we manage to the number of instances it must have; ``others``
+    are references of images that the release needs and we do not manage.
+    """
+
+    release: Release
+    workloads: Mapping[str, int]
+    others: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A release that the target can go back to by itself; ``good``: it once passed everything here."""
+
+    release: Release
+    good: bool
+    current: bool
+
+
+class Target(Protocol):
+    """A driver. It acts only in ``apply``; everything else merely looks.
+
+    Methods raise ``StepFault`` (with a reason) or a ``PortFault`` when they fail.
+    """
+
+    @property
+    def supports(self) -> frozenset[StepKind]:
+        """The step kinds that ``apply`` knows."""
+
+    def observe(self) -> tuple[Running, ...]:
+        """What runs now, our own workloads and the stack's others."""
+
+    def adopted(self) -> Release | None:
+        """What runs without having been deployed by us, as a release; None when there is nothing."""
+
+    def kept(self) -> tuple[Kept, ...]:
+        """The releases it can go back to, newest first."""
+
+    def resolve(self, wanted: Wanted) -> Candidate:
+        """Turn images and files into a release with an id, leaving no trace on the target."""
+
+    def preflight(self, candidate: Candidate) -> tuple[CheckResult, ...]:
+        """The target's own checks before a deploy, each with value and bound."""
+
+    def apply(self, step: Step) -> StepReport:
+        """Perform one step. Every step may be performed again after having been interrupted."""
+
+    def advice(self) -> tuple[str, ...]:
+        """What a person who works on the target by hand has to know, a line each."""
+
+    def diagnose(self) -> Packet:
+        """The failure packet; never raises for a single part that cannot be had."""
+
+
+class Containers(Protocol):
+    """Ways into a running workload, for checks that look from inside."""
+
+    def address(self, service: str) -> str:
+        """The network address of a running instance, as the host sees it; raise ``PortFault`` if none."""
+
+    def exec(self, service: str, argv: tuple[str, ...], *, timeout: float) -> Ran:
+        """Run ``argv`` in a running instance."""

@@ -1,0 +1,107 @@
+"""Runs one child process to its end, and never leaves it behind: time-out, cancel or error end its group."""
+
+import os
+import shlex
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from ci_lib.domain.text import one_line
+from ci_lib.ports.protocols import PortFault, Ran, TimedOut
+
+GRACE = 2.0
+"""Seconds between SIGTERM and SIGKILL. A cancelled run has 5 s in all, so there is no more to give."""
+
+NO_FOLDER, NOT_EXECUTABLE, NO_PROGRAM = 125, 126, 127
+"""The exit codes of env(1) and sh(1) for a command that could not be started."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """A finished child: exit code (128 + n after signal n) and its raw output."""
+
+    code: int
+    stdout: bytes = b""
+    stderr: bytes = b""
+
+    def ran(self) -> Ran:
+        """The same with text; bytes that are not UTF-8 are replaced."""
+        return Ran(
+            code=self.code,
+            stdout=self.stdout.decode(errors="replace"),
+            stderr=self.stderr.decode(errors="replace"),
+        )
+
+
+def execute(
+    argv: Sequence[str],
+    *,
+    stdin: bytes = b"",
+    timeout: float,
+    cwd: str | None = None,
+    env: Mapping[str, str] | None = None,
+    label: str = "",
+    grace: float = GRACE,
+) -> Finished:
+    """Run ``argv`` without a shell and wait at most ``timeout`` seconds.
+
+    ``env`` is the whole environment (None: ours). ``label`` names the command in messages. ``grace`` is
+    how long it may take to end when told to. A program that is missing or cannot be started gives the exit
+    code a shell would give. Raises ``TimedOut``.
+    """
+    label = label or one_line(shlex.join(argv), 80)
+    try:
+        child = subprocess.Popen(
+            list(argv),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=cwd,
+            env=env,
+            # A session of its own: the SIGINT that a terminal or a CI runner sends to our group must not
+            # reach docker half-way. We decide what becomes of it.
+            start_new_session=True,
+        )
+    except ValueError as error:
+        raise PortFault(f"{label} cannot be started: {error}") from None
+    except OSError as error:
+        return _not_started(argv[0], cwd, error)
+    with child:
+        try:
+            stdout, stderr = child.communicate(stdin, timeout=timeout)
+        except subprocess.TimeoutExpired:
+            _end(child, grace)
+            raise TimedOut(f"{label} did not end within {round(timeout, 1):g} s") from None
+        except BaseException:
+            _end(child, grace)
+            raise
+    code = child.returncode
+    return Finished(code=code if code >= 0 else 128 - code, stdout=stdout, stderr=stderr)
+
+
+def _not_started(program: str, cwd: str | None, error: OSError) -> Finished:
+    why = error.strerror or str(error)
+    if cwd is not None and error.filename == cwd:
+        return Finished(code=NO_FOLDER, stderr=f"{cwd}: {why}\n".encode(errors="replace"))
+    if isinstance(error, FileNotFoundError):
+        return Finished(code=NO_PROGRAM, stderr=f"{program}: command not found\n".encode(errors="replace"))
+    return Finished(code=NOT_EXECUTABLE, stderr=f"{program}: {why}\n".encode(errors="replace"))
+
+
+def _end(child: subprocess.Popen[bytes], grace: float) -> None:
+    """SIGTERM to the child's group, SIGKILL to what is left of it after ``grace`` seconds."""
+    try:
+        _signal(child, signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            child.communicate(timeout=grace)
+    finally:
+        _signal(child, signal.SIGKILL)
+        child.wait()
+
+
+def _signal(child: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    # The group bears the child's id and outlives it: what the child started is in it as well.
+    with suppress(ProcessLookupError):
+        os.killpg(child.pid, number)

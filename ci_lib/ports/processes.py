@@ -1,0 +1,141 @@
+"""Long-lived processes on this machine. Linux: what /proc says decides who is who."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from ci_lib.ports.protocols import PortFault, Process
+
+_PROC = Path("/proc")
+_POLL = 0.05  # seconds
+_KILL_LIMIT = 5.0  # seconds until the kernel has surely ended what got SIGKILL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stat:
+    """What /proc/<pid>/stat tells: one-letter state, process group, start time in clock ticks."""
+
+    state: str
+    group: int
+    started: str
+
+    @property
+    def dead(self) -> bool:
+        """Whether only the entry in the process table is left."""
+        return self.state in "ZXx"
+
+
+def parse_stat(text: str) -> Stat:
+    """Read a line of /proc/<pid>/stat; proc(5): field 3 is the state, 5 the group, 22 the start time.
+
+    The second field, the program's name, may hold spaces and brackets, so counting starts at the last one.
+    """
+    fields = text.rpartition(")")[2].split()
+    return Stat(state=fields[0], group=int(fields[2]), started=fields[19])
+
+
+class SystemProcesses:
+    """The processes of this machine."""
+
+    def __init__(self) -> None:
+        self._children: dict[int, subprocess.Popen[bytes]] = {}
+
+    def start(self, argv: Sequence[str], *, cwd: str, env: Mapping[str, str], log: str) -> Process:
+        """Start a detached process: own session, no input, output appended to ``log`` (mode 0600).
+
+        ``env`` is all it gets. Raises ``PortFault`` when it cannot be started.
+        """
+        try:
+            with os.fdopen(os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab") as output:
+                child = subprocess.Popen(
+                    list(argv),
+                    cwd=cwd,
+                    env=dict(env),
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+        except (OSError, ValueError) as error:
+            raise PortFault(f"{argv[0]} cannot be started in {cwd}: {error}") from None
+        self._children[child.pid] = child
+        stat = _stat(child.pid)
+        # Even if it ended at once: a child of ours stays in the process table until we ask for it.
+        assert stat is not None
+        return Process(pid=child.pid, started=stat.started)
+
+    def alive(self, process: Process) -> bool:
+        """Whether this very process still runs; one that waits for its parent to take note is dead."""
+        stat = _stat(process.pid)
+        if stat is not None and stat.started == process.started and not stat.dead:
+            return True
+        self._reap(process.pid)
+        return False
+
+    def stop(self, process: Process, *, grace: float) -> None:
+        """End its process group: SIGTERM, then SIGKILL after ``grace`` seconds; gone is fine.
+
+        Where the id belongs to another process by now, nothing is signalled. Raises ``PortFault`` when we
+        are not allowed to, or when it survives.
+        """
+        stat = _stat(process.pid)
+        if stat is None or stat.started != process.started:
+            self._reap(process.pid)
+            return
+        for number, limit in ((signal.SIGTERM, grace), (signal.SIGKILL, _KILL_LIMIT)):
+            _signal_group(process.pid, number)
+            if self._gone(process.pid, limit):
+                return
+        raise PortFault(f"process {process.pid} does not end")
+
+    def _gone(self, group: int, limit: float) -> bool:
+        """Wait until no living process is left in the group."""
+        deadline = time.monotonic() + limit
+        while any(stat.group == group and not stat.dead for stat in _stats()):
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(_POLL)
+        self._reap(group)
+        return True
+
+    def _reap(self, pid: int) -> None:
+        child = self._children.get(pid)
+        if child is not None and child.poll() is not None:
+            del self._children[pid]
+
+
+def _signal_group(group: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        try:
+            os.killpg(group, number)
+        except PermissionError:
+            raise PortFault(f"process {group} belongs to another user and cannot be stopped") from None
+
+
+def _stat(pid: int) -> Stat | None:
+    try:
+        return parse_stat((_PROC / str(pid) / "stat").read_text(errors="replace"))
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+
+
+def _stats() -> Iterator[Stat]:
+    for entry in _PROC.iterdir():
+        if entry.name.isdecimal() and (stat := _stat(int(entry.name))) is not None:
+            yield stat
+
+
+def this_process() -> Process:
+    """The process that we are."""
+    stat = _stat(os.getpid())
+    return Process(pid=os.getpid(), started=stat.started if stat else "")
+
+
+def machine() -> str:
+    """The name of this machine, as ``uname -n`` prints it."""
+    return os.uname().nodename

@@ -1,0 +1,181 @@
+"""What the rest of the package may ask of the world, as protocols and plain data.
+
+Nothing here does anything. Real implementations stand beside this file and are built in ``cli/wiring.py``
+alone; tests hand in small in-memory ones.
+"""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+NO_ENV: Mapping[str, str] = {}
+
+
+class PortFault(Exception):
+    """Something outside did not answer as it should; the message is fit for a user."""
+
+
+class Unreachable(PortFault):
+    """A host, registry or URL could not be reached at all."""
+
+
+class UnknownHostKey(PortFault):
+    """The SSH host's key is not among the known ones."""
+
+
+class TimedOut(PortFault):
+    """It answered too late; whatever was started may still be running."""
+
+
+class NotFound(PortFault):
+    """The file asked for does not exist."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ran:
+    """A finished command: exit code and what it printed, decoded leniently."""
+
+    code: int
+    stdout: str = ""
+    stderr: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether the command exited 0."""
+        return self.code == 0
+
+    @property
+    def said(self) -> str:
+        """The last non-empty line of standard error, else of standard output: the likeliest reason."""
+        lines = [line for line in (self.stdout + "\n" + self.stderr).splitlines() if line.strip()]
+        return lines[-1].strip() if lines else f"no output, exit code {self.code}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileData:
+    """One regular file of a tree: its bytes and permission bits."""
+
+    data: bytes
+    mode: int = 0o644
+
+
+Tree = Mapping[str, FileData]
+"""Relative POSIX path → file. Paths never start with ``/`` and never contain ``..``."""
+
+
+class Host(Protocol):
+    """A machine on which argv lists run and files live: this one, or one behind SSH.
+
+    Every method raises ``Unreachable`` when the machine does not answer, ``UnknownHostKey`` when it is not
+    the one we know, and ``TimedOut`` when its time is over.
+    """
+
+    @property
+    def name(self) -> str:
+        """The name under ``hosts:`` in deploy.yml."""
+
+    @property
+    def local(self) -> bool:
+        """Whether this is the machine that we run on."""
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: bytes = b"",
+        timeout: float,
+        cwd: str | None = None,
+        env: Mapping[str, str] = NO_ENV,
+    ) -> Ran:
+        """Run ``argv`` without a shell; ``timeout`` in seconds; ``env`` is added to the environment.
+
+        A non-zero exit code is a result, not an error. ``env`` shows in the process list of a remote host:
+        never put a secret there.
+        """
+
+    def read(self, path: str) -> bytes:
+        """Return a file's bytes; raise ``NotFound`` when there is none."""
+
+    def write(self, path: str, data: bytes, *, mode: int = 0o600) -> None:
+        """Replace a file atomically, making missing folders (mode 0700) on the way."""
+
+    def append(self, path: str, data: bytes, *, expected_size: int) -> bool:
+        """Under ``flock`` on ``path + ".lock"``: append and fsync if the file has just this size.
+
+        Returns False, having written nothing, when somebody else was faster.
+        """
+
+    def upload(self, tree: Tree, folder: str) -> None:
+        """Write a tree of files below ``folder``; what is there and not in the tree stays."""
+
+    def forward(self, address: str, port: int) -> AbstractContextManager[tuple[str, int]]:
+        """Make ``address:port``, as this host sees it, reachable from here; yields address and port."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """An HTTP answer; header names are lower case."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+class Net(Protocol):
+    """HTTP and TCP from the machine that we run on."""
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] = NO_ENV,
+        timeout: float,
+        follow: bool = False,
+        limit: int = 4_194_304,
+        connect_to: tuple[str, int] | None = None,
+    ) -> Response:
+        """Do one HTTP request; ``limit`` bounds the body in bytes.
+
+        ``connect_to`` is where to connect instead of the URL's own host and port (a forwarded port): the
+        Host header and TLS name stay the URL's. Raises ``Unreachable`` or ``TimedOut``.
+        """
+
+    def talk(self, address: str, port: int, *, send: bytes, receive: int, timeout: float) -> bytes:
+        """Open a TCP connection, send ``send``, return at most ``receive`` bytes of the answer."""
+
+
+class Clock(Protocol):
+    """Time, so that nothing else has to know it."""
+
+    def now(self) -> datetime:
+        """The wall clock, in UTC."""
+
+    def monotonic(self) -> float:
+        """Seconds from some fixed point, never going back."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Process:
+    """A process known beyond doubt: ids are used again, so its start time (clock ticks) goes with it."""
+
+    pid: int
+    started: str
+
+
+class Processes(Protocol):
+    """Long-lived processes on the machine that we run on; the process target is built on them."""
+
+    def start(self, argv: Sequence[str], *, cwd: str, env: Mapping[str, str], log: str) -> Process:
+        """Start a detached process whose output goes to the file ``log``; ``env`` is all it gets."""
+
+    def alive(self, process: Process) -> bool:
+        """Whether this very process still runs."""
+
+    def stop(self, process: Process, *, grace: float) -> None:
+        """End its process group: SIGTERM, then SIGKILL after ``grace`` seconds; gone is fine."""
