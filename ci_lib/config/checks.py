@@ -1,0 +1,116 @@
+"""The checks that deploy.yml can ask for."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from ci_lib.config.patterns import CHECK, SERVICE, URL
+from ci_lib.config.units import Duration, TimeLimit
+
+Argv = Annotated[tuple[str, ...], Field(min_length=1)]
+ServiceName = Annotated[str, StringConstraints(pattern=SERVICE)]
+"""What Docker Compose allows, and never an option: it begins with a letter or digit."""
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class CheckBase(BaseModel):
+    """What every check has: a name, a place it looks from, and patience."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    name: str = Field(pattern=CHECK)
+    """What results and summaries call it; one check of a stack has it."""
+    tries: int = Field(default=3, ge=1, le=100)
+    """How often it is tried before it has failed."""
+    delay: Duration = 1.0
+    """Pause between two tries."""
+    timeout: TimeLimit = 5.0
+    """Time limit of one try."""
+
+
+class HealthCheck(CheckBase):
+    """Every container of the stack is serving, as its own health check sees it."""
+
+    type: Literal["health"]
+    """The kind of check."""
+
+
+class HttpCheck(CheckBase):
+    """An HTTP GET that answers as it should; redirects are answers, not followed."""
+
+    type: Literal["http"]
+    """The kind of check."""
+    from_: Literal["runner", "host", "container"] = Field(default="runner", alias="from")
+    """Who asks. `container`: the address of `service`'s container takes the place of the URL's host."""
+    service: ServiceName | None = None
+    """Mandatory with `from: container`."""
+    url: str = Field(pattern=URL)
+    """What is asked for."""
+    status: int = Field(default=200, ge=100, le=599)
+    """The status that the answer must have."""
+    contains: str | None = None
+    """Text that the body must contain."""
+    json_field: str | None = None
+    """Dotted path into a JSON body, such as `checks.db.ok`."""
+    equals: str | None = None
+    """What that field must be, compared as text (`true`, `3`, `ok`)."""
+    header: dict[str, str] = Field(default_factory=dict)
+    """Headers that the answer must have, with their values."""
+
+
+class TcpCheck(CheckBase):
+    """Something accepts a TCP connection."""
+
+    type: Literal["tcp"]
+    """The kind of check."""
+    from_: Literal["runner", "host", "container"] = Field(default="runner", alias="from")
+    """Where the connection comes from. `container`: the address of `service`'s container is used."""
+    service: ServiceName | None = None
+    """Mandatory with `from: container`."""
+    address: str = Field(default="127.0.0.1", min_length=1)
+    """Host name or IP address to connect to."""
+    port: Port
+    """Port to connect to."""
+
+
+class DatabaseCheck(CheckBase):
+    """A PostgreSQL or MySQL/MariaDB server answers its protocol's greeting; no credentials needed."""
+
+    type: Literal["postgres", "mysql"]
+    """The kind of server."""
+    from_: Literal["runner", "host", "container"] = Field(default="container", alias="from")
+    """Where the connection comes from. `container`: the address of `service`'s container is used."""
+    service: ServiceName | None = None
+    """The database's service; mandatory with `from: container`."""
+    address: str = Field(default="127.0.0.1", min_length=1)
+    """Host name or IP address to connect to."""
+    port: Port | None = None
+    """5432 or 3306 by default."""
+
+
+class CommandCheck(CheckBase):
+    """A command in a running container exits 0."""
+
+    type: Literal["command"]
+    """The kind of check."""
+    service: ServiceName
+    """The service in whose container the command runs."""
+    command: Argv
+    """Program and arguments; no shell reads them."""
+
+
+class ScriptCheck(CheckBase):
+    """The team's own script exits 0; it gets the release's facts as DEPLOY_* in its environment."""
+
+    type: Literal["script"]
+    """The kind of check."""
+    from_: Literal["runner", "host"] = Field(default="runner", alias="from")
+    """On the runner it starts in deploy.yml's folder, on the host in the run directory."""
+    command: Argv
+    """Program and arguments; no shell reads them."""
+
+
+Check = Annotated[
+    HealthCheck | HttpCheck | TcpCheck | DatabaseCheck | CommandCheck | ScriptCheck,
+    Field(discriminator="type"),
+]

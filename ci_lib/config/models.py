@@ -1,0 +1,261 @@
+"""The shape of deploy.yml. The JSON Schema and the reference page are generated from these models.
+
+Every setting of a stack has a default, so that the same model also describes what an environment
+overrides: only keys that are written count.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from ci_lib.config.checks import Argv, Check, ServiceName
+from ci_lib.config.patterns import ENV, NAME, SQL, SSH
+from ci_lib.config.units import Duration, Percent, TimeLimit
+
+Name = Annotated[str, StringConstraints(pattern=NAME)]
+"""Names become paths, labels and lines of a log: lower case, digits, dash, underscore, 63 at most."""
+EnvName = Annotated[str, StringConstraints(pattern=ENV)]
+
+
+class Model(BaseModel):
+    """Unknown keys are errors; values never change after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class Records(Model):
+    """Where the ledger lives. One per deploy.yml, and never defaulted to the target's host."""
+
+    store: Literal["directory"] = "directory"
+    """Kind of store; a git branch follows later."""
+    host: Name | None = None
+    """Name under `hosts:`; without it the directory is on the machine that runs deploy-actions."""
+    path: str = Field(min_length=1)
+    """Folder that holds ledger, `verified/` and `deploy-history.log`."""
+
+
+class HostSettings(Model):
+    """A machine: `local: true`, or `ssh:` with its known host keys."""
+
+    local: bool = False
+    """The machine that runs deploy-actions."""
+    ssh: str | None = Field(default=None, pattern=SSH)
+    """`user@host`, `user@host:port` or a name from the user's ssh_config."""
+    known_hosts: str | None = None
+    """File with the host's public keys, relative to deploy.yml. Mandatory with `ssh:`."""
+    key_env: EnvName | None = None
+    """Environment variable that holds the private key; without it agent and ssh_config decide."""
+    sudo: bool = False
+    """Run commands with `sudo -n`."""
+
+
+class Requires(Model):
+    """Which environment must have verified a release before this one takes it."""
+
+    environment: Name
+    """Name under `environments:`."""
+    match: Literal["image", "set"] = "image"
+    """`image`: each image was verified; `set`: exactly this release was."""
+    max_age: TimeLimit = 30 * 86400.0
+    """How old a verification may be."""
+    soak: Duration = 0.0
+    """How long ago it must at least be."""
+
+
+class Environment(Model):
+    """Where a stack is deployed to."""
+
+    tier: Literal["production", "staging", "testing", "development", "other"]
+    """What kind of environment it is."""
+    owner: str = Field(min_length=1)
+    """Who answers for it; named in summaries and failure notices."""
+    hosts: tuple[Name, ...] = Field(min_length=1, max_length=1)
+    """Names under `hosts:`; one host an environment for now."""
+    requires: Requires | None = None
+    """The gate before this environment; without it every release is taken."""
+
+
+class ImageSettings(Model):
+    """An image of a stack, and the services that run it."""
+
+    repository: str = Field(min_length=1)
+    """Registry, path and name without tag; for the process target a folder of builds."""
+    services: tuple[ServiceName, ...] = Field(min_length=1)
+    """The services that run this image; a service has one image."""
+    resolve: Literal["runner", "host"] = "runner"
+    """Who asks the registry for the digest: this machine, or the target's host."""
+
+
+class Login(Model):
+    """Credentials for a registry, as names of environment variables."""
+
+    username_env: EnvName
+    """Environment variable that holds the user's name."""
+    password_env: EnvName
+    """Environment variable that holds the password or token."""
+
+
+class Compose(Model):
+    """Settings of the compose target."""
+
+    source: str = "."
+    """Folder with the Compose files, relative to deploy.yml. All of it but `.env` is synchronised."""
+    files: tuple[str, ...] = Field(default=("docker-compose.yml",), min_length=1)
+    """Compose files inside `source`, in the order in which they overlay each other."""
+    run_dir: str = "/srv/stacks/{stack}-{environment}"
+    """Where the stack lives on the host; the only folder that `docker compose` runs in."""
+    project: Annotated[str, StringConstraints(min_length=1)] = "{stack}-{environment}"
+    """Compose project name; must match what runs already, if anything does."""
+    one_shot: tuple[ServiceName, ...] = ()
+    """Services that do their work and exit 0."""
+    drop_build: bool = False
+    """Tolerate `build:` on a managed service and ignore it; otherwise preflight refuses."""
+    settle: Duration = 3.0
+    """How long a service without a health check must have been running."""
+
+
+class Service(Model):
+    """A process of the process target."""
+
+    command: tuple[str, ...] = ()
+    """What to run in the release's folder; mandatory, but an environment may leave it to the stack."""
+    env: dict[EnvName, str] = Field(default_factory=dict)
+    """All the environment it gets, beside PATH, HOME, LANG and the DEPLOY_* facts."""
+
+
+class Processes(Model):
+    """Settings of the process target: local processes, no Docker."""
+
+    run_dir: str = ".deploy-actions/{stack}-{environment}"
+    """Where releases, logs and state live; relative to deploy.yml."""
+    services: dict[ServiceName, Service] = Field(default_factory=dict)
+    """A process for each service of the images: no more, no fewer."""
+    settle: Duration = 1.0
+    """How long a process must have been running."""
+    stop_grace: Duration = 10.0
+    """How long a process gets between SIGTERM and SIGKILL."""
+
+
+class Hooks(Model):
+    """The team's own scripts, run on the runner in deploy.yml's folder with the facts as DEPLOY_*."""
+
+    before_switch: tuple[Argv, ...] = ()
+    """A failure stops the run; nothing was changed."""
+    after_verify: tuple[Argv, ...] = ()
+    """A failure is a warning: the release is serving."""
+    on_failure: tuple[Argv, ...] = ()
+    """Run when a release failed, after the way back."""
+
+
+class Limits(Model):
+    """How long each kind of step may take."""
+
+    prepare: TimeLimit = 120.0
+    """Staging the files and reading the configuration."""
+    pull: TimeLimit = 600.0
+    """Pulling all images."""
+    backup: TimeLimit = 900.0
+    """The whole backup."""
+    switch: TimeLimit = 300.0
+    """Replacing what runs, and going back."""
+    serving: TimeLimit = 120.0
+    """Until every service must be serving."""
+    hook: TimeLimit = 300.0
+    """Each hook."""
+
+
+class Preflight(Model):
+    """Bounds of the checks before a deploy."""
+
+    disk_free: Percent = 20.0
+    """Share of the disk that must be free, on the file systems of Docker and of the run directory."""
+    resource_limits: Literal["warn", "fail", "ignore"] = "warn"
+    """What to do when a managed service has no CPU or memory limit."""
+
+
+class Postgres(Model):
+    """A database to dump, in a service of the stack."""
+
+    service: ServiceName
+    """The database's service."""
+    user: str = Field(default="postgres", pattern=SQL)
+    """Who connects, inside the container."""
+    database: str = Field(default="postgres", pattern=SQL)
+    """What is dumped."""
+
+
+class Backup(Model):
+    """What is saved before a switch."""
+
+    enabled: bool = False
+    """Whether a backup is made at all."""
+    path: str = "/srv/backups/{stack}"
+    """Folder on the host; each backup is a folder named by its time."""
+    keep: int = Field(default=10, ge=1)
+    """How many are kept; the newest good one always is."""
+    postgres: tuple[Postgres, ...] = ()
+    """Databases to dump; Compose and environment files are saved in any case."""
+
+
+class Evidence(Model):
+    """What goes into the evidence folder."""
+
+    logs: bool = True
+    """Container logs on failure; they may hold secrets that nobody declared."""
+    mask_env: tuple[EnvName, ...] = ()
+    """Further environment variables whose values are masked everywhere."""
+
+
+class StackSettings(Model):
+    """What a stack sets, and an environment may set differently."""
+
+    compose: Compose = Compose()
+    """For `target: compose`."""
+    process: Processes = Processes()
+    """For `target: process`."""
+    checks: tuple[Check, ...] = ()
+    """Run by deploy, promote, rollback and post-verify."""
+    verify: tuple[Check, ...] = ()
+    """Run by post-verify alone; where it is set, only post-verify writes `verified`."""
+    hooks: Hooks = Hooks()
+    """The team's own scripts around a release."""
+    limits: Limits = Limits()
+    """How long each kind of step may take."""
+    preflight: Preflight = Preflight()
+    """Bounds of the checks before a deploy."""
+    backup: Backup = Backup()
+    """What is saved before a switch."""
+    evidence: Evidence = Evidence()
+    """What goes into the evidence folder."""
+    registries: dict[str, Login] = Field(default_factory=dict)
+    """Registry host → credentials; without it Docker's own are used."""
+    history_name: str = ""
+    """Name in deploy-history.log; the stack's name otherwise."""
+    history_env: str = ""
+    """Environment in deploy-history.log; the environment's name otherwise."""
+
+
+class Stack(StackSettings):
+    """What is deployed as one unit."""
+
+    target: Literal["compose", "process"]
+    """Driver that realises the stack; its settings stand under the same key."""
+    images: dict[Name, ImageSettings] = Field(min_length=1)
+    """The stack's images, by the names that `--image` and `--only` use."""
+    environments: dict[Name, StackSettings] = Field(default_factory=dict)
+    """Differences in single environments; only the keys that are written count."""
+
+
+class DeployConfig(Model):
+    """The whole file. `{stack}` and `{environment}` are filled in in a stack's settings, nothing else is."""
+
+    version: Literal[1]
+    """Version of this format."""
+    records: Records
+    """Where the ledger lives, for all stacks together."""
+    hosts: dict[Name, HostSettings] = Field(min_length=1)
+    """Machines, by the names that the rest of the file uses."""
+    environments: dict[Name, Environment] = Field(min_length=1)
+    """Where stacks are deployed to. Each environment can take each stack."""
+    stacks: dict[Name, Stack] = Field(min_length=1)
+    """What is deployed, each as one unit."""

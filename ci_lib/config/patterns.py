@@ -1,0 +1,55 @@
+r"""The patterns that text in deploy.yml must match, each with its kind and its rule in words.
+
+Rust's regular expressions (pydantic) and those of JSON Schema must read them alike: no look-around, and
+no ``\d`` or ``\w``, which mean more than ASCII to one and less to the other.
+"""
+
+from dataclasses import dataclass
+
+NAME = r"^[a-z0-9][a-z0-9_-]{0,62}$"
+SERVICE = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
+ENV = r"^[A-Za-z_][A-Za-z0-9_]*$"
+CHECK = r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,62}$"
+SSH = r"^([A-Za-z0-9_][A-Za-z0-9._-]*@)?[A-Za-z0-9_\[][A-Za-z0-9._:\[\]-]*$"
+SQL = r"^[A-Za-z_][A-Za-z0-9_-]*$"
+URL = r"^https?://[^\s]+$"
+DURATION = r"^[0-9]{1,9}(\.[0-9]{1,3})?[smhd]$"
+PERCENT = r"^([0-9]{1,2}(\.[0-9]{1,3})?|100)%$"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """``word`` names such a text in the reference, ``rule`` says in an error what it must be like."""
+
+    word: str
+    rule: str
+
+
+KINDS: dict[str, Kind] = {
+    NAME: Kind(
+        word="name",
+        rule='use lower-case letters, digits, "-" and "_", 63 at most, and begin with a letter or digit',
+    ),
+    SERVICE: Kind(
+        word="service",
+        rule='use letters, digits, ".", "-" and "_", 63 at most, and begin with a letter or digit',
+    ),
+    ENV: Kind(
+        word="environment variable",
+        rule='write the name of an environment variable: letters, digits and "_", no digit first',
+    ),
+    CHECK: Kind(
+        word="title",
+        rule='use letters, digits, spaces, ".", "-" and "_", 63 at most, and begin with a letter or digit',
+    ),
+    SSH: Kind(word="SSH address", rule="write user@host, user@host:port or a name from ssh_config"),
+    SQL: Kind(
+        word="database name",
+        rule='use letters, digits, "-" and "_", and begin with a letter or "_"',
+    ),
+    URL: Kind(word="URL", rule="write a URL that begins with http:// or https:// and has no spaces"),
+    DURATION: Kind(
+        word="duration", rule="write a number and s, m, h or d, such as 5s or 10m"
+    ),
+    PERCENT: Kind(word="percentage", rule="write a number from 0 to 100 and %, such as 20%"),
+}

@@ -1,0 +1,57 @@
+"""The JSON Schema of deploy.yml, generated from the models; running this module prints it."""
+
+import json
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from ci_lib.config.models import DeployConfig
+from ci_lib.config.patterns import DURATION, PERCENT
+from ci_lib.config.units import duration_text, percent_text
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) that editors and ``check-jsonschema`` understand.
+
+    It says what the shape must be; the rules between parts (``config/rules.py``) are beyond it.
+    """
+    made = DeployConfig.model_json_schema(by_alias=True)
+    for part in parts(made):
+        _close(part)
+        _default_as_written(part)
+    return {"$schema": DIALECT, "title": "deploy.yml", **{k: v for k, v in made.items() if k != "title"}}
+
+
+def parts(node: object) -> Iterator[dict[str, Any]]:
+    """Every mapping inside a schema, from the outside in."""
+    if isinstance(node, dict):
+        yield node
+        for under in node.values():
+            yield from parts(under)
+    elif isinstance(node, list):
+        for under in node:
+            yield from parts(under)
+
+
+def _close(part: dict[str, Any]) -> None:
+    """Refuse the keys that fit no pattern, which pydantic's schema lets through."""
+    if "patternProperties" in part:
+        part["additionalProperties"] = False
+
+
+def _default_as_written(part: dict[str, Any]) -> None:
+    """Show the defaults of durations and percentages as text: numbers would not be valid."""
+    texts = {DURATION: duration_text, PERCENT: percent_text}
+    if part.get("pattern") in texts and isinstance(part.get("default"), float):
+        part["default"] = texts[part["pattern"]](part["default"])
+
+
+def text() -> str:
+    """The schema as the file in ``docs/reference`` holds it."""
+    return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(text())

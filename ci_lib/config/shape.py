@@ -1,0 +1,83 @@
+"""Which model and type a place in deploy.yml has: pydantic's locations translated to the file's paths."""
+
+from dataclasses import dataclass
+from types import NoneType, UnionType
+from typing import Annotated, Literal, TypeGuard, Union, get_args, get_origin
+
+from pydantic import BaseModel
+
+from ci_lib.config.mistakes import Path
+from ci_lib.config.models import DeployConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A place in the file, the model that should have its last key (if any), and what may stand there."""
+
+    path: Path
+    holder: type[BaseModel] | None
+    type: object
+
+
+def locate(location: tuple[str | int, ...]) -> Place:
+    """Follow an error's location through the models, leaving out the tags of unions."""
+    path: Path = ()
+    here: object = DeployConfig
+    holder: type[BaseModel] | None = None
+    for part in location:
+        here = bare(here)
+        if is_union(here):
+            here = _member(here, str(part))
+            continue
+        path = (*path, part)
+        holder = here if is_model(here) else None
+        here = _inside(here, part)
+    return Place(path=path, holder=holder, type=bare(here))
+
+
+def bare(annotation: object) -> object:
+    """A type without ``Annotated`` and without the ``None`` that stands for "not written"."""
+    while get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
+    if get_origin(annotation) in (Union, UnionType):
+        some = [one for one in get_args(annotation) if one is not NoneType]
+        if len(some) == 1:
+            return bare(some[0])
+    return annotation
+
+
+def is_model(annotation: object) -> TypeGuard[type[BaseModel]]:
+    """Whether it is one of our models."""
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def is_union(annotation: object) -> bool:
+    """Whether it is one of several models, told apart by ``type``."""
+    return get_origin(annotation) in (Union, UnionType)
+
+
+def keys(model: type[BaseModel]) -> dict[str, object]:
+    """The keys of a model as the file writes them, with their types."""
+    return {field.alias or name: field.annotation for name, field in model.model_fields.items()}
+
+
+def choices(annotation: object) -> tuple[object, ...]:
+    """The values that a closed choice allows, or the values of ``type`` that tell models apart."""
+    annotation = bare(annotation)
+    if get_origin(annotation) is Literal:
+        return get_args(annotation)
+    if is_union(annotation):
+        return tuple(tag for one in get_args(annotation) for tag in choices(keys(one)["type"]))
+    return ()
+
+
+def _member(union: object, tag: str) -> object:
+    return next((one for one in get_args(union) if tag in choices(keys(one)["type"])), None)
+
+
+def _inside(annotation: object, part: str | int) -> object:
+    if is_model(annotation):
+        return keys(annotation).get(str(part))
+    if get_origin(annotation) is dict:
+        return get_args(annotation)[1]
+    return get_args(annotation)[0] if get_args(annotation) else None
