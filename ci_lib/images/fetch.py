@@ -1,0 +1,95 @@
+"""GET requests to a registry: bounded patience with a busy one, careful redirects, errors for users."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from urllib.parse import urljoin, urlsplit
+
+from ci_lib.domain.errors import DeployError
+from ci_lib.domain.reasons import Reason
+from ci_lib.ports.protocols import Clock, Net, PortFault, Response
+
+BACK_OFF = (1.0, 3.0)
+"""Seconds between the tries; there is one try more than there are pauses."""
+
+LIMIT = 4 * 1024 * 1024
+"""The largest manifest that registries must accept (OCI distribution specification), in bytes."""
+
+_MOVED = frozenset({301, 302, 303, 307, 308})
+_HOPS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetcher:
+    """Asks with ``timeout`` seconds a request."""
+
+    net: Net
+    clock: Clock
+    timeout: float
+
+    def get(self, url: str, headers: Mapping[str, str]) -> Response:
+        """Return the answer to a GET, the last one when the server stays busy (429, 5xx).
+
+        Raises ``DeployError`` with REGISTRY when nobody answers or when the answer leads astray.
+        """
+        for _ in range(_HOPS):
+            response = self._patiently(url, headers)
+            if response.status not in _MOVED:
+                return response
+            target = urljoin(url, response.headers.get("location", ""))
+            headers = _for_redirect(url, target, headers)
+            url = target
+        raise fault(f"{_host(url)} redirects more than {_HOPS} times")
+
+    def _patiently(self, url: str, headers: Mapping[str, str]) -> Response:
+        for pause in BACK_OFF:
+            try:
+                response = self._once(url, headers)
+            except PortFault:
+                # A moment's trouble on the way is as common as a busy server; the last try tells.
+                pass
+            else:
+                if not _busy(response):
+                    return response
+            self.clock.sleep(pause)
+        try:
+            return self._once(url, headers)
+        except PortFault as error:
+            raise fault(
+                f"{_host(url)} does not answer: {error}",
+                hint="is the registry up, is its name right, and may this machine reach it?",
+            ) from error
+
+    def _once(self, url: str, headers: Mapping[str, str]) -> Response:
+        return self.net.request("GET", url, headers=headers, timeout=self.timeout, limit=LIMIT)
+
+
+def fault(message: str, *, hint: str = "") -> DeployError:
+    """Make the error for a registry that does not play its part."""
+    return DeployError(message, hint=hint, reason=Reason.REGISTRY)
+
+
+def status_words(status: int) -> str:
+    """``503 Service Unavailable``."""
+    try:
+        return f"{status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return str(status)
+
+
+def _busy(response: Response) -> bool:
+    return response.status == HTTPStatus.TOO_MANY_REQUESTS or response.status >= 500
+
+
+def _for_redirect(url: str, target: str, headers: Mapping[str, str]) -> Mapping[str, str]:
+    """The headers for the next hop: credentials never go to another server, nor over a plain line."""
+    old, new = urlsplit(url), urlsplit(target)
+    if (old.scheme, old.netloc) == (new.scheme, new.netloc):
+        return headers
+    if new.scheme != "https":
+        raise fault(f"{_host(url)} redirects to an address without TLS, which is not followed")
+    return {name: value for name, value in headers.items() if name.lower() != "authorization"}
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).netloc.rpartition("@")[2]

@@ -1,0 +1,126 @@
+"""Ask a registry, once, which digest a tag stands for. After that the tag is only a name for people.
+
+Protocol: github.com/opencontainers/distribution-spec, "Pulling manifests".
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable
+
+from ci_lib.domain.errors import DeployError, UsageFault
+from ci_lib.domain.images import Reference
+from ci_lib.domain.reasons import Reason
+from ci_lib.images.address import Address, address_of
+from ci_lib.images.challenge import authorization, refused
+from ci_lib.images.credentials import Credential
+from ci_lib.images.fetch import LIMIT, Fetcher, fault, status_words
+from ci_lib.ports.protocols import Clock, Net, Response
+
+MEDIA_TYPES = (
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
+)
+"""All four, always: a registry answers with another document, and so another digest, when one is missing.
+
+Schema 1 manifests have a digest that depends on their signature, and no engine of today pulls them.
+"""
+
+
+def resolve_digest(
+    reference: Reference,
+    *,
+    net: Net,
+    credentials: Callable[[str], Credential | None],
+    clock: Clock,
+    timeout: float = 15.0,
+) -> str:
+    """Return the digest of what ``reference`` names in its registry, as ``sha256:…``.
+
+    A reference that has a digest is confirmed by it, so that an image that was deleted is found early.
+    ``credentials`` gives the login for a registry host and is asked only when the registry wants one;
+    ``timeout`` is in seconds for a request. Raises ``DeployError`` with IMAGE_MISSING or REGISTRY, and
+    ``UsageFault`` when there is neither tag nor digest.
+    """
+    wanted = version_in(reference)
+    address = address_of(reference.repository)
+    fetcher = Fetcher(net=net, clock=clock, timeout=timeout)
+    url = f"{address.api}/v2/{address.path}/manifests/{wanted}"
+    accept = {"Accept": ", ".join(MEDIA_TYPES)}
+    response = fetcher.get(url, accept)
+    credential = None
+    if response.status == 401:
+        credential = credentials(address.host)
+        header = response.headers.get("www-authenticate", "")
+        answer = authorization(header, address, credential, fetcher)
+        response = fetcher.get(url, accept | {"Authorization": answer})
+    _require_answer(response, reference, address, credential)
+    return _digest(response, reference, address)
+
+
+def version_in(reference: Reference) -> str:
+    """Return what a reference names its image by, the digest before the tag; raise ``UsageFault``."""
+    wanted = reference.digest or reference.tag
+    if not wanted:
+        raise UsageFault(
+            f"{reference} has neither tag nor digest",
+            hint="say which version: --version TAG, or --image NAME=repository:tag",
+        )
+    return wanted
+
+
+def missing(reference: Reference, where: str) -> DeployError:
+    """Make the error for an image that is not there."""
+    if reference.digest:
+        hint = "was it deleted or cleaned up there? Push it again, or name another version"
+    else:
+        hint = "does the tag exist? Was the image pushed, and to this repository?"
+    return DeployError(f"{where} has no image {reference}", hint=hint, reason=Reason.IMAGE_MISSING)
+
+
+def _require_answer(
+    response: Response, reference: Reference, address: Address, credential: Credential | None
+) -> None:
+    if response.status == 200:
+        return
+    if response.status == 404:
+        raise missing(reference, address.host)
+    words = status_words(response.status) + _code(response.body)
+    if response.status in (401, 403):
+        raise fault(f"{address.host} refused {reference}: {words}", hint=refused(address, credential))
+    raise fault(
+        f"{address.host} did not answer for {reference}: {words}",
+        hint="look at the registry, then run this again; nothing was changed",
+    )
+
+
+def _digest(response: Response, reference: Reference, address: Address) -> str:
+    """The digest of the manifest that came, computed here: a header is only somebody's word."""
+    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in MEDIA_TYPES:
+        raise fault(
+            f"{address.host} answered for {reference} with {kind[:80]!r}, which is not a manifest we can pin",
+            hint="push the image again with a current Docker, or ask another registry",
+        )
+    if len(response.body) >= LIMIT:
+        raise fault(f"the manifest of {reference} is larger than {LIMIT} bytes")
+    digest = f"sha256:{hashlib.sha256(response.body).hexdigest()}"
+    claimed = response.headers.get("docker-content-digest", "").strip()
+    if claimed not in ("", digest) or reference.digest not in ("", digest):
+        named = f", and calls it {claimed[:80]!r}" if claimed not in ("", digest) else ""
+        raise fault(
+            f"{address.host} sends a manifest with digest {digest} for {reference}{named}",
+            hint="the registry or something on the way to it is broken: do not deploy from it",
+        )
+    return digest
+
+
+def _code(body: bytes) -> str:
+    """The registry's own error code in brackets; its message is left out, since anybody may write it."""
+    try:
+        code = json.loads(body)["errors"][0]["code"]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return ""
+    return f" ({code})" if isinstance(code, str) and re.fullmatch(r"[A-Z_]{1,40}", code) else ""
