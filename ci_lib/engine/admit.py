@@ -1,0 +1,57 @@
+"""The gate: asking the verified-image rule, and what an override needs."""
+
+from ci_lib.domain.errors import UsageFault
+from ci_lib.domain.images import Release
+from ci_lib.domain.reasons import Verb
+from ci_lib.engine.tools import Request, Tools
+from ci_lib.images.requirement import Requirement, Subject
+from ci_lib.images.rule import MIN_REASON, Basis, VerifiedImage, exempt, permit, verified
+from ci_lib.records import ledger
+from ci_lib.records.chain import Chain
+
+
+def check_request(request: Request, tools: Tools) -> None:
+    """Refuse what contradicts itself or opens a gate without saying why; raises ``UsageFault``."""
+    requires = tools.settings.place.requires
+    environment = tools.settings.environment
+    if request.verb is Verb.PROMOTE and requires is None:
+        raise UsageFault(
+            f"{environment} has no `requires:`, so there is nothing to promote from",
+            hint="use deploy, or add `requires: {environment: …}` to it in deploy.yml",
+        )
+    named = request.version or request.images
+    if request.verb is Verb.PROMOTE and tools.ci.provider != "local" and not named:
+        raise UsageFault(
+            "in CI promote needs the version: what the approver saw is what must run",
+            hint="pass the version that staging gave as its output",
+        )
+    if request.force and requires is None:
+        raise UsageFault(f"--force, but {environment} has no `requires:` that it could override")
+    if (request.force or request.skip_checks) and len(request.reason.strip()) < MIN_REASON:
+        raise UsageFault(
+            "--force and --skip-checks need a reason",
+            hint=f'add --reason "…" with at least {MIN_REASON} characters; it is recorded and shown',
+        )
+    if request.skip_checks and not request.approver.strip():
+        raise UsageFault("--skip-checks needs --approver NAME", hint="somebody else has to agree to it")
+    if request.skip_checks and request.approver.strip() == tools.ci.actor:
+        raise UsageFault(f"--approver {request.approver} is the one who runs this", hint="name somebody else")
+
+
+def admit(request: Request, tools: Tools, chain: Chain, release: Release) -> tuple[VerifiedImage, ...]:
+    """Let the release's images through, or raise ``Refusal`` (NOT_VERIFIED) with every reason."""
+    requires = tools.settings.place.requires
+    if requires is None:
+        return exempt(release.images, Basis.NOT_REQUIRED)
+    subjects = tuple(Subject(stack=tools.settings.stack, image=image) for image in release.images)
+    if request.force:
+        return permit(subjects, force=request.force, reason=request.reason)
+    requirement = Requirement(
+        environment=requires.environment,
+        match=requires.match,
+        max_age=requires.max_age,
+        soak=requires.soak,
+        release_id=release.set_id,
+    )
+    evidence = ledger.verifications(chain, requires.environment, release)
+    return verified(subjects, requirement, evidence, now=tools.clock.now())

@@ -1,0 +1,171 @@
+"""The verbs, each from top to bottom.
+
+config → digests → lock → recover → observe → plan → intent → steps → outcome → unlock. Every verb returns an
+``Outcome``; only a defect of this library raises.
+"""
+
+from dataclasses import replace
+
+from ci_lib.domain.errors import Refusal
+from ci_lib.domain.outcome import CheckResult, Mark, Outcome, Return
+from ci_lib.domain.reasons import Reason, Status, Verb
+from ci_lib.engine.admit import check_request
+from ci_lib.engine.lock import holding
+from ci_lib.engine.recover import recover, unfinished
+from ci_lib.engine.run import Run
+from ci_lib.engine.survey import (
+    named_images,
+    read_chain,
+    survey_deploy,
+    survey_rollback,
+    survey_serving,
+)
+from ci_lib.engine.tools import Request, Tools
+from ci_lib.plan.deploy import deploy as deploy_plan
+from ci_lib.plan.parts import backup_step, examined
+from ci_lib.plan.rollback import rollback as rollback_plan
+
+
+def deploy(request: Request, tools: Tools) -> Outcome:
+    """Deploy and promote: bring a release in, or come back."""
+
+    def body(run: Run) -> Outcome:
+        check_request(request, tools)
+        chain = read_chain(tools)
+        named = named_images(request, tools, chain)
+        with holding(tools, wait=request.lock_wait) as lease:
+            run.note_recovery(recover(tools, lease))
+            ground = survey_deploy(request, tools, read_chain(tools), named)
+            return run.carry_out(lease, ground, deploy_plan(ground))
+
+    return Run(request=request, tools=tools).guarded(body)
+
+
+def rollback(request: Request, tools: Tools) -> Outcome:
+    """Go back to a release that served here before.
+
+    ``--last-good`` does not need the ledger: when that cannot be read, the target's own memory decides,
+    and the record is written later.
+    """
+
+    def body(run: Run) -> Outcome:
+        check_request(request, tools)
+        chain = run.chain_or_none()
+        with holding(tools, wait=request.lock_wait) as lease:
+            if chain is not None:
+                run.note_recovery(recover(tools, lease))
+            ground = survey_rollback(request, tools, chain)
+            return run.carry_out(lease, ground, rollback_plan(ground), recorded=chain is not None)
+
+    return Run(request=request, tools=tools).guarded(body)
+
+
+def post_verify(request: Request, tools: Tools) -> Outcome:
+    """Run every check on what serves and record the verdict, PASSED or FAILED.
+
+    Refuses when something else serves than the ledger, or ``--version``, says. Nothing is changed back
+    unless ``--rollback-on-failure`` is given.
+    """
+
+    def body(run: Run) -> Outcome:
+        read_chain(tools)
+        with holding(tools, wait=request.lock_wait) as lease:
+            run.note_recovery(recover(tools, lease))
+            ground = survey_serving(request, tools, read_chain(tools))
+            outcome = run.carry_out(lease, ground, examined(ground, "checks", "verify"))
+        failed = outcome.reason is Reason.CHECKS and request.rollback_on_failure
+        return after_failed_checks(run, outcome) if failed else outcome
+
+    return Run(request=request, tools=tools).guarded(body)
+
+
+def after_failed_checks(run: Run, failed: Outcome) -> Outcome:
+    """Go back to the last good release, and tell both stories in one outcome."""
+    request = replace(run.request, verb=Verb.ROLLBACK, version="", last_good=True)
+    back = rollback(request, run.tools)
+    way = Return(
+        version=back.version,
+        release_id=back.release_id,
+        proved=back.green,
+        steps=back.steps,
+        cause=back.failure.cause if back.failure else "",
+    )
+    return replace(
+        failed,
+        status=Status.ROLLED_BACK if back.green else Status.PARTIAL,
+        reason=Reason.ROLLED_BACK if back.green else Reason.ROLLBACK_FAILED,
+        rollback=way,
+        records=(*failed.records, *back.records),
+        record_lines=(*failed.record_lines, *back.record_lines),
+        ledger_head=back.ledger_head or failed.ledger_head,
+    )
+
+
+def backup(request: Request, tools: Tools) -> Outcome:
+    """Make one backup now."""
+
+    def body(run: Run) -> Outcome:
+        read_chain(tools)
+        with holding(tools, wait=request.lock_wait) as lease:
+            run.note_recovery(recover(tools, lease))
+            ground = survey_serving(request, tools, None)
+            step = backup_step(tools.settings.settings, tools.settings.host)
+            return run.carry_out(lease, ground, (step,))
+
+    return Run(request=request, tools=tools).guarded(body)
+
+
+def finalize(request: Request, tools: Tools) -> Outcome:
+    """Clear up after an interrupted run of this job, or of one whose lock has run out; safe at any time."""
+
+    def body(run: Run) -> Outcome:
+        if not unfinished(tools.state.journal()):
+            return run.nothing_to_do("nothing was left to clear up")
+        try:
+            with holding(tools, wait=request.lock_wait) as lease:
+                recovered = recover(tools, lease)
+        except Refusal as refusal:
+            if refusal.reason is not Reason.LOCKED:
+                raise
+            return run.nothing_to_do(f"left alone, since another run is at work: {refusal.message}")
+        if recovered is None:
+            return run.nothing_to_do("nothing was left to clear up")
+        return replace(recovered, verb=Verb.FINALIZE, actor=run.base.actor, run_url=run.base.run_url)
+
+    return Run(request=request, tools=tools).guarded(body)
+
+
+def preflight(request: Request, tools: Tools) -> Outcome:
+    """Every check before a deploy, without lock and without changing anything."""
+
+    def body(run: Run) -> Outcome:
+        check_request(request, tools)
+        chain = read_chain(tools)
+        named = named_images(request, tools, chain) if request.version or request.images else {}
+        ground = survey_deploy(request, tools, chain, named)
+        rows = (*standing(tools), *tools.target.preflight(ground.candidate))
+        for row in rows:
+            tools.reporter.check(row)
+        return run.judged(rows, ground)
+
+    return Run(request=request, tools=tools).guarded(body)
+
+
+def standing(tools: Tools) -> tuple[CheckResult, ...]:
+    """Whether the lock is free and the last run came to its end."""
+    held = tools.state.peek()
+    open_run = unfinished(tools.state.journal())
+    return (
+        CheckResult(
+            name="lock",
+            mark=Mark.FAILED if held else Mark.PASSED,
+            value=f"held by {held.owner}" if held else "free",
+            bound="free",
+        ),
+        CheckResult(
+            name="last run",
+            mark=Mark.FAILED if open_run else Mark.PASSED,
+            value="interrupted; finalize or the next run clears up" if open_run else "came to its end",
+            bound="came to its end",
+        ),
+    )

@@ -1,0 +1,236 @@
+"""Doing a plan: one step after the other, journalled, and back again when one fails."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from ci_lib.domain.errors import DeployError, Refusal, StepFault
+from ci_lib.domain.outcome import CheckResult, Mark, Packet, Return, StepResult
+from ci_lib.domain.plan import BLAMING, CHANGING, Plan, Step, StepKind, StepReport
+from ci_lib.domain.reasons import Reason
+from ci_lib.domain.running import Running
+from ci_lib.domain.state import Lease
+from ci_lib.domain.target import Candidate
+from ci_lib.engine.tools import Tools
+from ci_lib.plan.ground import instances, strangers
+from ci_lib.ports.protocols import PortFault, UnknownHostKey
+
+LEASE_SLACK = 60.0
+"""Seconds by which the lease outlives the time limit of the step that it was taken for."""
+
+_Identity = tuple[tuple[str, str, int, bool], ...]
+
+
+@dataclass(slots=True, kw_only=True)
+class Performed:
+    """How far a plan got; ``fault`` is why it stopped, ``back`` how the way back went."""
+
+    steps: list[StepResult] = field(default_factory=list)
+    checks: list[CheckResult] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    changed: bool = False
+    failed: Step | None = None
+    fault: DeployError | None = None
+    back: Return | None = None
+    packet: Packet | None = None
+
+    @property
+    def to_blame(self) -> bool:
+        """Whether the release itself failed, and not something around it."""
+        return self.failed is not None and self.failed.kind in BLAMING
+
+
+class Performer:
+    """Performs plans under one lease.
+
+    ``candidate`` is what preflight looks at; ``variables`` are the facts for hooks and checks.
+    """
+
+    def __init__(
+        self,
+        tools: Tools,
+        lease: Lease,
+        *,
+        candidate: Candidate | None = None,
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
+        self._tools = tools
+        self._lease = lease
+        self._candidate = candidate
+        self._variables = variables or {}
+        self._identity: _Identity | None = None
+        self._done = Performed()
+        self._own: Mapping[StepKind, Callable[[Step], StepReport]] = {
+            StepKind.PREFLIGHT: self._preflight,
+            StepKind.PROVE: self._prove,
+            StepKind.CHECK: self._check,
+            StepKind.HOOK: self._hook,
+        }
+
+    def perform(self, plan: Plan) -> Performed:
+        """Do the steps; on a failure undo the begun ones in reverse. Never raises for a failed step.
+
+        Raises ``Refusal`` (LOST_LOCK) when another run took over: then nothing is undone either, since
+        what runs is not ours any more.
+        """
+        for number, step in enumerate(plan):
+            self._tools.state.note(
+                self._lease, {"event": "start", "step": number}, seconds=step.time_limit + LEASE_SLACK
+            )
+            self._done.changed = self._done.changed or step.kind in CHANGING
+            fault = self._attempt(step)
+            if fault is not None:
+                self._done.failed, self._done.fault = step, fault
+                begun = plan[: number + 1]
+                self._done.packet = self._tools.target.diagnose() if self._done.changed else None
+                self._done.back = self.go_back(begun)
+                break
+        return self._done
+
+    def go_back(self, begun: Plan) -> Return | None:
+        """Undo the begun steps, the last one first; None when there was nothing to undo."""
+        undo = [step for forward in reversed(begun) for step in forward.undo]
+        if not undo:
+            return None
+        self._tools.reporter.warn("going back to what ran before")
+        self._identity = None
+        before = len(self._done.steps)
+        cause = ""
+        for step in undo:
+            seconds = step.time_limit + LEASE_SLACK
+            self._tools.state.note(self._lease, {"event": "undo", "step": step.name}, seconds=seconds)
+            fault = self._attempt(step)
+            if fault is not None:
+                cause = f"{step.name}: {fault.message}"
+                break
+        old = undo[0].release if undo[0].kind is StepKind.RESTORE else None
+        steps = tuple(self._done.steps[before:])
+        del self._done.steps[before:]
+        return Return(
+            version=old.version if old else "",
+            release_id=old.id if old else "",
+            proved=not cause,
+            steps=steps,
+            cause=cause,
+        )
+
+    def _attempt(self, step: Step) -> DeployError | None:
+        """Do one step and note how long it took; a failure that must not stop the run becomes a note."""
+        reporter, clock = self._tools.reporter, self._tools.clock
+        reporter.step(step.name)
+        started = clock.monotonic()
+        fault: DeployError | None = None
+        report = StepReport()
+        try:
+            report = self._own.get(step.kind, self._tools.target.apply)(step)
+        except Refusal:
+            raise
+        except DeployError as error:
+            fault = error
+        except PortFault as error:
+            fault = as_fault(error)
+        mark = Mark.PASSED if fault is None else Mark.FAILED
+        if fault is not None and not _must(step):
+            self._done.notes.append(f"{step.name} failed: {fault.message}")
+            mark, fault = Mark.WARNED, None
+        result = StepResult(
+            name=step.name, mark=mark, seconds=clock.monotonic() - started, notes=report.notes
+        )
+        self._done.steps.append(result)
+        self._done.notes.extend(report.notes)
+        reporter.step_done(result)
+        return fault
+
+    def _preflight(self, _: Step) -> StepReport:
+        if self._candidate is None:
+            raise StepFault("preflight has nothing to look at", reason=Reason.BUG)
+        results = self._tools.target.preflight(self._candidate)
+        self._record(results)
+        failed = [check for check in results if check.mark is Mark.FAILED]
+        if failed:
+            raise StepFault(
+                "; ".join(f"{check.name}: {check.value}, wanted {check.bound}" for check in failed),
+                hint="nothing was changed; set it right, or change the bound under `preflight:`",
+                reason=Reason.PREFLIGHT,
+            )
+        return StepReport()
+
+    def _prove(self, step: Step) -> StepReport:
+        """Digest by digest; the second proof of a plan also shows that nothing restarted in between."""
+        if step.release is None:
+            raise StepFault("there is no release to prove", reason=Reason.BUG)
+        running = self._tools.target.observe()
+        managed = tuple(item for item in running if item.workload in self._tools.settings.managed)
+        for item, image in strangers(step.release, self._tools.settings, managed):
+            raise StepFault(
+                f"{item.workload} does not run {image.pinned} but {_known_as(item)}",
+                hint="the service was started from another image; see `status`",
+            )
+        self._complete(step, managed)
+        identity = tuple(sorted(item.identity for item in managed))
+        if self._identity is not None and identity != self._identity:
+            names = _differing(managed, self._identity)
+            raise StepFault(
+                f"restarted or replaced while the checks ran: {names}",
+                hint="see the logs in the evidence: it crashes, or somebody else deploys",
+            )
+        self._identity = identity
+        return StepReport()
+
+    def _complete(self, step: Step, managed: tuple[Running, ...]) -> None:
+        counts = instances(managed)
+        for workload, wanted in step.args.get("workloads", {}).items():
+            if counts.get(workload, 0) < wanted:
+                raise StepFault(f"{workload} has {counts.get(workload, 0)} instances, wanted {wanted}")
+        for item in managed:
+            if not item.serving and item.exit_code != 0:
+                raise StepFault(f"{item.workload} is {item.health} (exit code {item.exit_code})")
+
+    def _check(self, step: Step) -> StepReport:
+        results = self._tools.check(tuple(step.args["groups"]), self._variables)
+        self._record(results)
+        failed = [check for check in results if check.mark is not Mark.PASSED]
+        if failed:
+            raise StepFault(
+                "; ".join(f"{check.name}: {check.value}, wanted {check.bound}" for check in failed),
+                hint="see the checks' table and the logs in the evidence",
+                reason=Reason.CHECKS,
+            )
+        return StepReport()
+
+    def _hook(self, step: Step) -> StepReport:
+        command = tuple(step.args["command"])
+        ran = self._tools.hook(command, self._variables, step.time_limit)
+        if not ran.ok:
+            raise StepFault(
+                f"hook {step.args['name']} {command[0]!r} exited {ran.code}: {ran.said}",
+                reason=Reason.HOOK,
+            )
+        return StepReport()
+
+    def _record(self, results: tuple[CheckResult, ...]) -> None:
+        self._done.checks.extend(results)
+        for result in results:
+            self._tools.reporter.check(result)
+
+
+def as_fault(error: PortFault) -> DeployError:
+    """A port's fault as a failure of the run."""
+    if isinstance(error, UnknownHostKey):
+        return StepFault(str(error), reason=Reason.HOST_KEY)
+    return StepFault(str(error), reason=Reason.UNREACHABLE)
+
+
+def _must(step: Step) -> bool:
+    """Whether the step's failure is the run's failure; a release that was proved stays."""
+    if step.kind is StepKind.HOOK:
+        return bool(step.args["must"])
+    return step.kind is not StepKind.RETAIN
+
+
+def _known_as(item: Running) -> str:
+    return item.image_ids[0] if item.image_ids else "an unknown image"
+
+
+def _differing(managed: tuple[Running, ...], before: _Identity) -> str:
+    names = sorted({item.workload for item in managed if item.identity not in before})
+    return ", ".join(names) or "some are gone"

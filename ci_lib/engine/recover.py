@@ -1,0 +1,92 @@
+"""Clearing up after a run that was killed: the journal on the target is the only truth about progress."""
+
+from dataclasses import replace
+from typing import Any
+
+from ci_lib.domain.errors import StepFault
+from ci_lib.domain.images import Release
+from ci_lib.domain.outcome import Change, Failure, Outcome
+from ci_lib.domain.plan import BLAMING, CHANGING, Plan, Step
+from ci_lib.domain.reasons import Reason, Status, Verb
+from ci_lib.domain.state import Entry, Lease
+from ci_lib.engine.close import close
+from ci_lib.engine.perform import Performer
+from ci_lib.engine.tools import Tools
+
+_SETTLE = 60.0
+
+
+def unfinished(entries: tuple[Entry, ...]) -> bool:
+    """Whether the newest run in the journal did not come to its end."""
+    return bool(entries) and entries[-1]["event"] != "end"
+
+
+def recover(tools: Tools, lease: Lease) -> Outcome | None:
+    """Bring an interrupted run to a known end and record it; None when there was none.
+
+    Before the switch nothing has to be done. A release that had passed its checks is proved again and
+    stays. Anything in between goes back to what ran before. Raises ``StepFault`` (STATE) when a command of
+    that run is still at work.
+    """
+    entries = tools.state.journal()
+    if not unfinished(entries):
+        return None
+    tools.reporter.warn("an earlier run was interrupted; clearing up after it first")
+    if not tools.state.settle(seconds=_SETTLE):
+        raise StepFault(
+            f"a command of the interrupted run is still at work after {_SETTLE:.0f} s",
+            hint="wait for it, or end it on the host; then run again",
+            reason=Reason.STATE,
+        )
+    begin = entries[0]
+    plan = tuple(Step.from_json(step) for step in begin["plan"])
+    started = max((entry["step"] for entry in entries if entry["event"] == "start"), default=-1)
+    gone_back = any(entry["event"] == "undo" for entry in entries)
+    outcome = _outcome(tools, lease, begin, plan[: started + 1], plan, gone_back=gone_back)
+    release = Release.from_json(begin["release"]) if begin["release"] else None
+    late = outcome.status is Status.DEPLOYED
+    return close(tools, lease, outcome, release=release, intent=begin["intent"], late=late)
+
+
+def _outcome(
+    tools: Tools, lease: Lease, begin: Entry, begun: Plan, plan: Plan, *, gone_back: bool
+) -> Outcome:
+    base = _base(begin, tools)
+    if not any(step.kind in CHANGING for step in begun):
+        cause = Failure(step="interrupted", cause="the run was killed before the switch; nothing was changed")
+        return replace(base, status=Status.FAILED, reason=Reason.CANCELLED, failure=cause)
+    performer = Performer(tools, lease)
+    last_proof = max(number for number, step in enumerate(plan) if step.kind in BLAMING)
+    if len(begun) - 1 > last_proof and not gone_back and _proved(performer, plan[last_proof]):
+        return replace(base, status=Status.DEPLOYED, reason=Reason.DEPLOYED)
+    back = performer.go_back(begun)
+    failure = Failure(
+        step=begun[-1].name, cause="the run was killed during this step", hint="run the release again"
+    )
+    if back is not None and back.proved:
+        return replace(
+            base, status=Status.ROLLED_BACK, reason=Reason.RECOVERED, failure=failure, rollback=back
+        )
+    return replace(
+        base, status=Status.PARTIAL, reason=Reason.ROLLBACK_FAILED, failure=failure, rollback=back
+    )
+
+
+def _proved(performer: Performer, proof: Step) -> bool:
+    return performer.perform((replace(proof, undo=()),)).fault is None
+
+
+def _base(begin: Entry, tools: Tools) -> Outcome:
+    release: dict[str, Any] | None = begin["release"]
+    images = Release.from_json(release).images if release else ()
+    return Outcome(
+        verb=Verb(begin["verb"]),
+        status=Status.UNKNOWN,
+        reason=Reason.CANCELLED,
+        stack=tools.settings.stack,
+        environment=tools.settings.environment,
+        version=release["version"] if release else "",
+        release_id=release["id"] if release else "",
+        changes=tuple(Change(image=image) for image in images),
+        started_at=begin.get("time", ""),
+    )

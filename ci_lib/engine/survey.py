@@ -1,0 +1,196 @@
+"""Finding out: what runs, what it would become, and whether the rule lets it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from ci_lib.domain.errors import DeployError, Refusal
+from ci_lib.domain.images import Image, Reference, Release
+from ci_lib.domain.reasons import Reason
+from ci_lib.domain.running import Running
+from ci_lib.domain.target import Candidate, Target, Wanted
+from ci_lib.engine.admit import admit
+from ci_lib.engine.choose import complete, references, rollback_target
+from ci_lib.engine.tools import Request, Tools
+from ci_lib.images.rule import Basis, exempt
+from ci_lib.plan.ground import Ground, instances
+from ci_lib.records import ledger
+from ci_lib.records.chain import Chain, check
+
+Named = Mapping[str, Image]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Serving:
+    """What serves now: the release, as far as it is known, and every running instance."""
+
+    release: Release | None
+    running: tuple[Running, ...]
+    adopted: Release | None = None
+
+
+def serving(target: Target) -> Serving:
+    """Ask the target; what runs without our labels is adopted."""
+    running = target.observe()
+    current = next((kept.release for kept in target.kept() if kept.current), None)
+    if current is not None:
+        return Serving(release=current, running=running)
+    adopted = target.adopted()
+    return Serving(release=adopted, running=running, adopted=adopted)
+
+
+def read_chain(tools: Tools) -> Chain:
+    """The stack's ledger, checked."""
+    return check(tools.store.read(tools.settings.stack))
+
+
+def named_images(request: Request, tools: Tools, chain: Chain) -> Named:
+    """The images that the request names, each with its digest, asked for once.
+
+    Where the environment requires another one, a tag means the digest that was verified there under that
+    tag, wherever the tag points today; the registry is asked only for what nobody ever verified and is
+    forced.
+    """
+    requires = tools.settings.place.requires
+    if requires is None or request.force:
+        asked_for = references(request, tools.settings)
+        return {name: _resolve(name, asked, tools) for name, asked in asked_for.items()}
+    lookup = _verified_tags(chain, requires.environment)
+    if not request.version and not request.images:
+        return _newest_verified(request, tools, chain)
+    found: dict[str, Image] = {}
+    for name, asked in references(request, tools.settings).items():
+        digest = asked.digest or lookup(name, asked.repository, asked.tag)
+        if not digest:
+            raise Refusal(
+                f"{name} {asked.tag} was never verified in {requires.environment}",
+                hint=f"deploy it to {requires.environment} first; `verified` lists what may run here",
+                reason=Reason.NOT_VERIFIED,
+            )
+        found[name] = Image(name=name, repository=asked.repository, tag=asked.tag, digest=digest)
+    return found
+
+
+def _resolve(name: str, asked: Reference, tools: Tools) -> Image:
+    digest = tools.digest(name, asked)
+    return Image(name=name, repository=asked.repository, tag=asked.tag, digest=digest)
+
+
+def _verified_tags(chain: Chain, environment: str) -> Callable[[str, str, str], str]:
+    def lookup(name: str, repository: str, tag: str) -> str:
+        for _, release, passed in ledger.verified_versions(chain, environment):
+            image = release.image(name)
+            if passed and image and (image.repository, image.label) == (repository, tag):
+                return image.digest
+        return ""
+
+    return lookup
+
+
+def _newest_verified(request: Request, tools: Tools, chain: Chain) -> Named:
+    requires = tools.settings.place.requires
+    assert requires is not None
+    names = request.only or tuple(tools.settings.images)
+    for _, release, passed in ledger.verified_versions(chain, requires.environment):
+        if passed and not ledger.is_bad(chain, tools.settings.environment, release.id):
+            return {image.name: image for image in release.images if image.name in names}
+    raise Refusal(
+        f"nothing was ever verified in {requires.environment}",
+        hint=f"deploy to {requires.environment} first",
+        reason=Reason.NOT_VERIFIED,
+    )
+
+
+def survey_deploy(request: Request, tools: Tools, chain: Chain, named: Named) -> Ground:
+    """What a deploy or a promote stands on."""
+    now = serving(tools.target)
+    images = complete(named, tools.settings, now.release)
+    only = tuple(named) if len(named) < len(tools.settings.images) else ()
+    candidate = tools.target.resolve(Wanted(images=images, only=only))
+    verified = admit(request, tools, chain, candidate.release)
+    return Ground(
+        settings=tools.settings,
+        candidate=candidate,
+        verified=verified,
+        running=now.running,
+        previous=now.release,
+        adopted=now.adopted,
+        only=only,
+        skip_checks=request.skip_checks,
+    )
+
+
+def survey_rollback(request: Request, tools: Tools, chain: Chain | None) -> Ground:
+    """What a rollback stands on; without a ledger (``chain`` is None) the target's own memory serves."""
+    now = serving(tools.target)
+    environment = tools.settings.environment
+    kept = {item.release.id: item for item in tools.target.kept()}
+    if chain is not None:
+        candidates = list(ledger.deployed(chain, environment))
+    else:
+        candidates = [
+            ledger.Deployed(release=item.release, at=tools.clock.now(), record_id="", bad=not item.good)
+            for item in kept.values()
+        ]
+    release = rollback_target(request, tools.settings, candidates, now.release)
+    files = now.release.id if request.only and now.release else release.id
+    if files not in kept:
+        raise DeployError(
+            f"the files of {release.version} ({files[:12]}) are not kept on {tools.settings.host} any more",
+            hint="rollback --list shows what is; older releases are deployed again from their commit",
+            reason=Reason.PREFLIGHT,
+        )
+    only = request.only
+    candidate = tools.target.resolve(Wanted(images=release.images, snapshot=files, only=only))
+    verified = exempt(candidate.release.images, Basis.ROLLBACK)
+    return Ground(
+        settings=tools.settings,
+        candidate=candidate,
+        verified=verified,
+        running=now.running,
+        previous=now.release,
+        snapshot=files,
+        only=only,
+        skip_checks=request.skip_checks,
+    )
+
+
+def survey_serving(request: Request, tools: Tools, chain: Chain | None) -> Ground:
+    """What a verb stands on that only looks at what serves.
+
+    With ``chain``, raises ``DeployError`` (CHANGED) when the ledger or ``--version`` names another release.
+    """
+    now = serving(tools.target)
+    if now.release is None:
+        raise DeployError(
+            f"nothing serves {tools.settings.stack} in {tools.settings.environment}",
+            hint="deploy it first",
+            reason=Reason.CHANGED,
+        )
+    if chain is not None:
+        _demand_same(request, now.release, ledger.last_served(chain, tools.settings.environment))
+    counts = instances(now.running)
+    return Ground(
+        settings=tools.settings,
+        candidate=Candidate(
+            release=now.release,
+            workloads={name: counts.get(name, 1) for name in sorted(tools.settings.managed)},
+        ),
+        verified=exempt(now.release.images, Basis.ROLLBACK),
+        running=now.running,
+        previous=now.release,
+    )
+
+
+def _demand_same(request: Request, current: Release, recorded: Release | None) -> None:
+    if recorded is not None and recorded.id != current.id:
+        raise DeployError(
+            f"{current.version} serves, but the ledger says {recorded.version}: the release changed since",
+            hint="see `status` and `history`; deploy again",
+            reason=Reason.CHANGED,
+        )
+    if request.version and request.version != current.version:
+        raise DeployError(
+            f"{current.version} serves, not {request.version}",
+            hint="another run has deployed meanwhile",
+            reason=Reason.CHANGED,
+        )

@@ -1,0 +1,74 @@
+"""What a run works with: the request, and the collaborators that the wiring built."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from ci_lib.config.resolved import Resolved
+from ci_lib.domain.facts import CiFacts
+from ci_lib.domain.images import Reference
+from ci_lib.domain.outcome import CheckResult
+from ci_lib.domain.reasons import Verb
+from ci_lib.domain.reporter import Reporter
+from ci_lib.domain.state import State
+from ci_lib.domain.store import Store
+from ci_lib.domain.target import Target
+from ci_lib.ports.protocols import Clock, Ran
+from ci_lib.records.bodies import Frame
+
+Variables = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What the user asked for.
+
+    ``version`` is a tag, or for a rollback anything that ``--list`` shows; ``images`` maps names to
+    references; ``only`` narrows to some images. ``force`` is the version or digest that may run although
+    the rule says no. ``skip_checks`` needs ``reason`` and ``approver``, ``force`` needs ``reason``.
+    """
+
+    verb: Verb
+    version: str = ""
+    images: Mapping[str, str] = field(default_factory=dict)
+    only: tuple[str, ...] = ()
+    last_good: bool = False
+    force: str = ""
+    reason: str = ""
+    approver: str = ""
+    skip_checks: bool = False
+    rollback_on_failure: bool = False
+    lock_wait: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """The collaborators of one run.
+
+    ``digest`` asks a registry (name of the image, reference) → digest. ``check`` runs groups of checks with
+    the release's facts. ``hook`` runs a script of the team on the runner. ``ended`` tells whether the owner
+    of a lock is known to be dead; False when that cannot be known.
+    """
+
+    settings: Resolved
+    ci: CiFacts
+    target: Target
+    state: State
+    store: Store
+    clock: Clock
+    reporter: Reporter
+    digest: Callable[[str, Reference], str]
+    check: Callable[[tuple[str, ...], Variables], tuple[CheckResult, ...]]
+    hook: Callable[[tuple[str, ...], Variables, float], Ran]
+    ended: Callable[[str], bool]
+
+    @property
+    def frame(self) -> Frame:
+        """What every record of this run has in common."""
+        settings = self.settings
+        return Frame(
+            stack=settings.stack,
+            environment=settings.environment,
+            hosts=settings.place.hosts,
+            config_hash=settings.config_hash,
+            facts=self.ci,
+        )

@@ -1,0 +1,84 @@
+"""What a plan is made from: everything that was found out, and nothing that still has to be asked."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ci_lib.config.resolved import Resolved
+from ci_lib.domain.images import Image, Release
+from ci_lib.domain.running import Running
+from ci_lib.domain.target import Candidate
+from ci_lib.images.rule import VerifiedImage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """The facts of one run.
+
+    ``verified`` are the images that may run here: only the verified-image rule makes them. ``previous`` is
+    the release that serves now, ``adopted`` the same when it
+    was not us who deployed it. ``snapshot`` is the id of the kept release whose files are taken, empty for
+    the checkout's files. ``only`` are the names of the images that change, empty for all.
+    """
+
+    settings: Resolved
+    candidate: Candidate
+    verified: tuple[VerifiedImage, ...]
+    running: tuple[Running, ...] = ()
+    previous: Release | None = None
+    adopted: Release | None = None
+    snapshot: str = ""
+    only: tuple[str, ...] = ()
+    skip_checks: bool = False
+
+    @property
+    def release(self) -> Release:
+        """The release that is to serve."""
+        return self.candidate.release
+
+    @property
+    def changed(self) -> tuple[Image, ...]:
+        """The images that this run brings in."""
+        return tuple(v.image for v in self.verified if not self.only or v.image.name in self.only)
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """The services to switch when not all images change; empty: the whole stack."""
+        if not self.only:
+            return ()
+        return tuple(s for name in self.only for s in self.settings.images[name].services)
+
+    @property
+    def unchanged(self) -> bool:
+        """Whether every managed instance already carries the wanted release and runs its images."""
+        counts = instances(self.running)
+        wanted = self.services or tuple(self.candidate.workloads)
+        return all(
+            counts.get(service, 0) >= self.candidate.workloads.get(service, 1) for service in wanted
+        ) and all(
+            running.release_id == self.release.id
+            for running in self.running
+            if running.workload in wanted
+        ) and not strangers(self.release, self.settings, self.running)
+
+
+def instances(running: tuple[Running, ...]) -> Mapping[str, int]:
+    """Workload → number of instances."""
+    names = [item.workload for item in running]
+    return {name: names.count(name) for name in names}
+
+
+def strangers(
+    release: Release, settings: Resolved, running: tuple[Running, ...]
+) -> tuple[tuple[Running, Image], ...]:
+    """The managed instances that do not run the image they should, each with that image."""
+    wanted = {
+        service: image
+        for image in release.images
+        for service in settings.images[image.name].services
+    }
+    return tuple(
+        (item, wanted[item.workload])
+        for item in running
+        if item.workload in wanted and not item.runs(wanted[item.workload])
+    )
+

@@ -1,0 +1,111 @@
+"""The pieces that deploy, rollback and post-verify are put together from."""
+
+from ci_lib.config.models import StackSettings
+from ci_lib.domain.plan import Plan, Step, StepKind
+from ci_lib.plan.ground import Ground
+
+_CHECK_SLACK = 5.0
+
+
+def prepare(ground: Ground) -> Plan:
+    """Bring files and pins to the host, beside what runs."""
+    return (
+        Step(
+            kind=StepKind.PREPARE,
+            host=ground.settings.host,
+            release=ground.release,
+            args={"snapshot": ground.snapshot, "services": list(ground.services)},
+            time_limit=ground.settings.settings.limits.prepare,
+        ),
+    )
+
+
+def preflight(ground: Ground) -> Plan:
+    """The checks that may stop the run while it is still harmless."""
+    return (
+        Step(
+            kind=StepKind.PREFLIGHT,
+            host=ground.settings.host,
+            release=ground.release,
+            time_limit=ground.settings.settings.limits.prepare,
+        ),
+    )
+
+
+def pulls(ground: Ground) -> Plan:
+    """Fetch every image of the release by digest, and what else it needs by the name it has."""
+    host, limit = ground.settings.host, ground.settings.settings.limits.pull
+    managed = tuple(
+        Step(kind=StepKind.PULL, host=host, image=verified.image, time_limit=limit)
+        for verified in ground.verified
+    )
+    if not ground.candidate.others:
+        return managed
+    args = {"name": "others", "references": list(ground.candidate.others)}
+    return (*managed, Step(kind=StepKind.PULL, host=host, args=args, time_limit=limit))
+
+
+def backup(ground: Ground) -> Plan:
+    """Save what could be lost, where the configuration asks for it and something runs already."""
+    if not ground.settings.settings.backup.enabled or ground.previous is None:
+        return ()
+    return (backup_step(ground.settings.settings, ground.settings.host),)
+
+
+def backup_step(settings: StackSettings, host: str) -> Step:
+    """The step that makes one backup."""
+    return Step(kind=StepKind.BACKUP, host=host, time_limit=settings.limits.backup)
+
+
+def hooks(ground: Ground, point: str) -> Plan:
+    """The team's scripts at one point: ``before_switch`` or ``after_verify``."""
+    commands: tuple[tuple[str, ...], ...] = getattr(ground.settings.settings.hooks, point)
+    return tuple(
+        Step(
+            kind=StepKind.HOOK,
+            release=ground.release,
+            args={"name": point, "command": list(command), "must": point == "before_switch"},
+            time_limit=ground.settings.settings.limits.hook,
+        )
+        for command in commands
+    )
+
+
+def checked(ground: Ground) -> Plan:
+    """Prove what serves, run the checks, prove that nothing restarted meanwhile."""
+    return examined(ground, "checks")
+
+
+def examined(ground: Ground, *groups: str) -> Plan:
+    """As ``checked``, for the named groups of checks (``checks``, ``verify``)."""
+    prove = Step(
+        kind=StepKind.PROVE,
+        host=ground.settings.host,
+        release=ground.release,
+        args={"workloads": dict(ground.candidate.workloads)},
+    )
+    if ground.skip_checks:
+        return (prove,)
+    settings = ground.settings.settings
+    checks = [check for group in groups for check in getattr(settings, group)]
+    if not checks:
+        return (prove, prove)
+    limit = sum(check.tries * (check.timeout + check.delay) + _CHECK_SLACK for check in checks)
+    args = {"groups": list(groups)}
+    check = Step(kind=StepKind.CHECK, release=ground.release, args=args, time_limit=limit)
+    return (prove, check, prove)
+
+
+def retain(ground: Ground) -> Plan:
+    """Keep what a later rollback needs, and let go of what is too old."""
+    return (
+        Step(
+            kind=StepKind.RETAIN,
+            host=ground.settings.host,
+            release=ground.release,
+            args={
+                "good": not ground.skip_checks,
+                "previous": ground.previous.id if ground.previous else "",
+            },
+        ),
+    )

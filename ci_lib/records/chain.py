@@ -1,0 +1,93 @@
+"""The hash chain of a ledger: how a line is written, and how a whole ledger is checked.
+
+A line is ``{"seq":N,"prev":"<sha256 of the previous line>","id":"<sha256 of body>","body":{…}}``. Only this
+module writes it, so the spelling is fixed and a line that is spelt differently is damage. The hash of a line
+covers its bytes without the line feed; the first line's ``prev`` is 64 zeros.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ci_lib.domain.errors import Refusal
+from ci_lib.domain.reasons import Reason
+from ci_lib.domain.store import Record
+
+GENESIS = "0" * 64
+_BODY = b'","body":'
+
+
+def encode(body: Mapping[str, Any], *, seq: int, prev: str) -> bytes:
+    """A ledger line with its line feed."""
+    text = json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
+    return b'%s%s%s%s}\n' % (_head(seq, prev.encode()), _sha(text), _BODY, text)
+
+
+def decode(line: bytes) -> Record:
+    """Read one line (without line feed) whose place in the chain was checked; verifies the body's hash."""
+    start = line.index(b'"id":"') + 6
+    stated = line[start : start + 64]
+    text = line[start + 64 + len(_BODY) : -1]
+    if _sha(text) != stated:
+        raise damaged(f"the body of line {line[:12].decode(errors='replace')}… does not match its id")
+    return Record(
+        seq=int(line[7 : line.index(b",")]),
+        id=stated.decode(),
+        body=json.loads(text),
+        line=hashlib.sha256(line).hexdigest(),
+        raw=line.decode(),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chain:
+    """A ledger whose chain holds: its lines, the hash of the last one, and a torn rest, if any."""
+
+    lines: tuple[bytes, ...]
+    head: str
+    torn: bytes = b""
+
+    def newest_first(self, *needles: str) -> Iterator[Record]:
+        """The records from the end, only those whose line contains every needle.
+
+        Looking for bytes first makes a question to a long ledger cheap: most lines are never parsed.
+        """
+        wanted = [needle.encode() for needle in needles]
+        for line in reversed(self.lines):
+            if all(needle in line for needle in wanted):
+                yield decode(line)
+
+
+def check(data: bytes) -> Chain:
+    """Check every link; raise ``Refusal`` (CANNOT_DECIDE) at the first that does not hold.
+
+    An unterminated last line is what a killed writer leaves: it is set apart, not damage. A ledger that
+    was cut off at the end looks intact from inside; that is why the head is printed in every summary.
+    """
+    *lines, torn = data.split(b"\n")
+    prev = GENESIS.encode()
+    for number, line in enumerate(lines):
+        head = _head(number, prev)
+        if not line.startswith(head) or not line.endswith(b"}"):
+            raise damaged(f"line {number + 1} does not follow from the line before it")
+        prev = _sha(line)
+    return Chain(lines=tuple(lines), head=prev.decode(), torn=torn)
+
+
+def damaged(what: str) -> Refusal:
+    """The refusal that follows from a broken ledger."""
+    return Refusal(
+        f"the ledger is damaged: {what}",
+        hint="compare it with the heads printed in earlier summaries, restore it from its backup, run again",
+        reason=Reason.CANNOT_DECIDE,
+    )
+
+
+def _head(seq: int, prev: bytes) -> bytes:
+    return b'{"seq":%d,"prev":"%s","id":"' % (seq, prev)
+
+
+def _sha(data: bytes) -> bytes:
+    return hashlib.sha256(data).hexdigest().encode()

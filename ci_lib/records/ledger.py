@@ -1,0 +1,137 @@
+"""Questions to a checked ledger; pure, and quick because most lines are never parsed."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+
+from ci_lib.domain.images import Release
+from ci_lib.domain.reasons import Status
+from ci_lib.domain.store import Record
+from ci_lib.domain.verification import Verification
+from ci_lib.records.bodies import ADOPTED, INTENT, OUTCOME, VERIFIED, moment
+from ci_lib.records.chain import Chain
+
+_OTHERS = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployed:
+    """A release that once served in an environment, and what became of it."""
+
+    release: Release
+    at: datetime
+    record_id: str
+    bad: bool
+    adopted: bool = False
+
+
+def verifications(chain: Chain, environment: str, release: Release) -> tuple[Verification, ...]:
+    """What was verified in ``environment``, oldest first.
+
+    All that speaks of an image of ``release``, and the newest others: they decide nothing, and make the
+    message of a refusal more helpful.
+    """
+    found = {record.seq: record for record in _verified(chain, environment, limit=_OTHERS)}
+    for image in release.images:
+        found |= {record.seq: record for record in _verified(chain, environment, image.digest)}
+    return tuple(item for _, record in sorted(found.items()) for item in _verifications(record))
+
+
+def _verified(chain: Chain, environment: str, *needles: str, limit: int | None = None) -> Iterator[Record]:
+    records = (
+        record
+        for record in chain.newest_first('"type":"verified"', f'"environment":"{environment}"', *needles)
+        if record.body["type"] == VERIFIED and record.text("environment") == environment
+    )
+    return islice(records, limit)
+
+
+def verified_versions(chain: Chain, environment: str) -> Iterator[tuple[Record, Release, bool]]:
+    """Newest first: each verification record of an environment, its release and whether it passed."""
+    for record in _verified(chain, environment):
+        yield record, Release.from_json(record.body["release"]), record.text("result") == "PASSED"
+
+
+def deployed(chain: Chain, environment: str) -> Iterator[Deployed]:
+    """Newest first and each release once: what a rollback in ``environment`` may go back to."""
+    cleared: set[str] = set()
+    bad: set[str] = set()
+    seen: set[str] = set()
+    for record in chain.newest_first(f'"environment":"{environment}"', '"phase":"outcome"'):
+        body = record.body
+        if record.text("environment") != environment or not body.get("release"):
+            continue
+        release = Release.from_json(body["release"])
+        if body["type"] == VERIFIED and record.text("result") == "PASSED" and release.id not in bad:
+            cleared.add(release.id)
+        if body.get("bad") and release.id not in cleared:
+            bad.add(release.id)
+        served = record.text("status") == Status.DEPLOYED or body["type"] == ADOPTED
+        if served and release.id not in seen:
+            seen.add(release.id)
+            yield Deployed(
+                release=release,
+                at=moment(record.text("time")),
+                record_id=record.id,
+                bad=release.id in bad,
+                adopted=body["type"] == ADOPTED,
+            )
+
+
+def is_bad(chain: Chain, environment: str, release_id: str) -> bool:
+    """Whether a release failed its checks in an environment and has not passed there since."""
+    for record in chain.newest_first(release_id, f'"environment":"{environment}"', '"phase":"outcome"'):
+        if record.text("environment") != environment or record.body["release"]["id"] != release_id:
+            continue
+        if record.body["type"] == VERIFIED and record.text("result") == "PASSED":
+            return False
+        if record.body.get("bad"):
+            return True
+    return False
+
+
+def last_served(chain: Chain, environment: str) -> Release | None:
+    """The release that the ledger believes to be serving in an environment."""
+    kinds = {str(Status.DEPLOYED), str(Status.UNCHANGED)}
+    for record in chain.newest_first(f'"environment":"{environment}"', '"phase":"outcome"'):
+        if record.text("environment") != environment:
+            continue
+        if record.text("status") in kinds and record.body.get("release"):
+            return Release.from_json(record.body["release"])
+        rollback = record.body.get("rollback")
+        if rollback and rollback["proved"] and record.body.get("previous"):
+            return Release.from_json(record.body["previous"])
+    return None
+
+
+def open_intent(chain: Chain, environment: str) -> Record | None:
+    """The newest intent of an environment if no outcome refers to it."""
+    for record in chain.newest_first(f'"environment":"{environment}"'):
+        if record.text("environment") != environment:
+            continue
+        if record.text("phase") == INTENT:
+            return record
+        if record.text("phase") == OUTCOME and record.body.get("ref"):
+            return None
+    return None
+
+
+def _verifications(record: Record) -> Iterator[Verification]:
+    release = Release.from_json(record.body["release"])
+    for image in release.images:
+        yield Verification(
+            record_id=record.id,
+            environment=record.text("environment"),
+            release_id=release.set_id,
+            image=image.name,
+            repository=image.repository,
+            digest=image.digest,
+            tag=image.tag,
+            passed=record.text("result") == "PASSED",
+            at=moment(record.text("time")),
+            run_url=str(record.body.get("ci", {}).get("run_url", "")),
+            seq=record.seq,
+        )
+
+

@@ -1,0 +1,121 @@
+"""Lock and journal in a folder on the target's host.
+
+``lease`` holds four lines: owner, holder, until, fence. ``journal.jsonl`` holds the steps of the newest run.
+Every line of the journal is written by the same script that checks the fencing number and moves ``until``,
+under one ``flock``, so that a run which lost the lock cannot write, nor act, any more.
+"""
+
+import json
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from ci_lib.domain.errors import Refusal
+from ci_lib.domain.reasons import Reason
+from ci_lib.domain.state import Entry, Lease
+from ci_lib.ports.protocols import Host, NotFound, Ran, Unreachable
+
+_LIMIT = 60.0
+
+_OPEN = """
+set -eu; umask 022; mkdir -p "$(dirname "$1")"; umask 077; mkdir -p "$1"; cd "$1"
+exec 9>>lease.lock; flock -w 20 9
+now=$(date +%s); owner=; holder=; until=0; fence=0
+if [ -s lease ]; then { IFS= read -r owner; IFS= read -r holder; read -r until; read -r fence; } < lease; fi
+put() { printf '%s\\n' "$owner" "$holder" "$until" "$fence" > lease.new; sync lease.new; mv lease.new lease; }
+"""
+
+_ACQUIRE = _OPEN + """
+if [ "$until" -gt "$now" ] && [ "$owner" != "$2" ] && [ "$holder" != "$5" ]; then exit 3; fi
+owner=$2; holder=$3; until=$((now + $4)); fence=$((fence + 1)); put; echo "$until $fence"
+"""
+
+_NOTE = _OPEN + """
+if [ "$holder" != "$2" ] || [ "$fence" != "$3" ]; then exit 3; fi
+until=$((now + $4))
+if [ "$5" = begin ]; then cat > journal.new; sync journal.new; mv journal.new journal.jsonl
+else cat >> journal.jsonl; sync journal.jsonl; fi
+put
+"""
+
+_RELEASE = _OPEN + """
+if [ "$holder" != "$2" ] || [ "$fence" != "$3" ]; then exit 0; fi
+owner=; holder=; until=0; put
+"""
+
+# Looking must leave no trace, so no folder is made and no lock file is opened for writing.
+_PEEK = """
+[ -s "$1/lease" ] || exit 0
+{ IFS= read -r owner; IFS= read -r holder; read -r until; read -r fence; } < "$1/lease"
+[ "$until" -gt "$(date +%s)" ] || exit 0
+printf '%s\\n' "$owner" "$holder" "$until" "$fence"
+"""
+
+_SETTLE = 'set -eu; umask 077; mkdir -p "$1"; exec flock -w "$2" "$1/busy" true'
+
+
+class HostState:
+    """``State`` in ``folder`` of a ``Host``."""
+
+    def __init__(self, *, host: Host, folder: str) -> None:
+        self._host = host
+        self._folder = folder
+
+    def peek(self) -> Lease | None:
+        """Who holds the lock now."""
+        lines = self._script(_PEEK).stdout.splitlines()
+        if len(lines) != 4:
+            return None
+        return Lease(owner=lines[0], holder=lines[1], until=int(lines[2]), fence=int(lines[3]))
+
+    def acquire(self, owner: str, *, seconds: float, instead_of: str = "") -> Lease | None:
+        """Take the lock; see ``State``."""
+        holder = secrets.token_hex(8)
+        ran = self._script(_ACQUIRE, owner, holder, str(int(seconds)), instead_of or "-", allowed=3)
+        if ran.code == 3:
+            return None
+        until, fence = ran.stdout.split()
+        return Lease(owner=owner, holder=holder, until=int(until), fence=int(fence))
+
+    def begin(self, lease: Lease, entry: Entry, *, seconds: float) -> None:
+        """Start a new journal."""
+        self._write(lease, entry, seconds, "begin")
+
+    def note(self, lease: Lease, entry: Entry, *, seconds: float) -> None:
+        """Append to the journal."""
+        self._write(lease, entry, seconds, "append")
+
+    def journal(self) -> tuple[Entry, ...]:
+        """The lines that were written whole."""
+        try:
+            data = self._host.read(f"{self._folder}/journal.jsonl")
+        except NotFound:
+            return ()
+        return tuple(json.loads(line) for line in data.split(b"\n")[:-1])
+
+    def settle(self, *, seconds: float) -> bool:
+        """Every changing command runs under ``flock busy``: getting that lock means none is left."""
+        return self._script(_SETTLE, str(int(seconds)), allowed=1, limit=seconds + _LIMIT).ok
+
+    def release(self, lease: Lease) -> None:
+        """Give the lock back; somebody else's is left alone."""
+        self._script(_RELEASE, lease.holder, str(lease.fence))
+
+    def _write(self, lease: Lease, entry: Mapping[str, Any], seconds: float, how: str) -> None:
+        line = json.dumps(entry, sort_keys=True, separators=(",", ":")).encode() + b"\n"
+        arguments = (lease.holder, str(lease.fence), str(int(seconds)), how)
+        if self._script(_NOTE, *arguments, stdin=line, allowed=3).code == 3:
+            raise Refusal(
+                "the lock was lost: another run took it over while this one was away",
+                hint="see the other run; this one stopped before its next step",
+                reason=Reason.LOST_LOCK,
+            )
+
+    def _script(
+        self, script: str, *arguments: str, stdin: bytes = b"", allowed: int = 0, limit: float = _LIMIT
+    ) -> Ran:
+        argv = ["sh", "-c", script, "sh", self._folder, *arguments]
+        ran = self._host.run(argv, stdin=stdin, timeout=limit)
+        if ran.code not in (0, allowed):
+            raise Unreachable(f"lock and journal in {self._folder} on {self._host.name}: {ran.said}")
+        return ran
