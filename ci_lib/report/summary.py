@@ -1,0 +1,171 @@
+"""The job summary: an outcome as Markdown, the verdict first, the rest folded."""
+
+from datetime import datetime
+from functools import partial
+from typing import Final
+
+from ci_lib.domain.outcome import Change, CheckResult, Mark, Outcome
+from ci_lib.domain.reasons import REASONS, Exit, Reason, Status
+from ci_lib.domain.text import code, duration, head, markdown
+from ci_lib.report.facts import checks_passed, short
+from ci_lib.report.markdown import bullets, details, link, table
+from ci_lib.report.packet import packet
+from ci_lib.report.verdict import ICONS, VERSION_WIDTH, verdict
+
+SIZE_LIMIT: Final = 900 * 1024
+"""Bytes; GitHub takes 1 MiB a step, and other tools may have written into the same page."""
+
+_MARKS: Final = {Mark.PASSED: "✅", Mark.FAILED: "❌", Mark.WARNED: "⚠️", Mark.SKIPPED: "⏭️ skipped"}
+_CUT: Final = "**Cut here: the evidence holds the rest.**"
+
+
+def summary(outcome: Outcome, *, now: datetime) -> str:
+    """The whole page, under ``SIZE_LIMIT``; ``now`` is when the run ended, in UTC.
+
+    The outcome must be masked already (``Redactor.deep``): an escaped secret is no longer recognised.
+    """
+    sections = (
+        _verdict(outcome),
+        _why(outcome),
+        _overrides(outcome),
+        _overview(outcome, now),
+        _images(outcome),
+        _checks(outcome.checks),
+        bullets([markdown(note, 1000) for note in outcome.notes]),
+        _steps(outcome),
+        _records(outcome),
+        packet(outcome.packet),
+    )
+    text = "\n".join(section for section in sections if section)
+    return head(text, size=SIZE_LIMIT, notice=_CUT)
+
+
+def _verdict(outcome: Outcome) -> str:
+    icon = "🔒" if outcome.reason is Reason.LOCKED else ICONS[outcome.status]
+    return f"### {icon} {verdict(outcome, partial(markdown, limit=VERSION_WIDTH))}\n"
+
+
+def _why(outcome: Outcome) -> str:
+    """Cause, next step and owner; a cause of several lines (every mistake in deploy.yml) becomes a list."""
+    failure, causes = outcome.failure, [REASONS[outcome.reason][1]]
+    if failure is not None:
+        causes = [line for line in failure.cause.splitlines() if line.strip()] or causes
+    why = markdown(causes[0], 1000)
+    if failure is not None:
+        why = f"**Why:** {why}"
+    more = bullets([markdown(line, 1000) for line in causes[1:]])
+    going_back = outcome.rollback.cause if outcome.rollback else ""
+    parts = (
+        ("Going back", markdown(going_back, 1000)),
+        ("Next", markdown(failure.hint, 1000) if failure else ""),
+        ("Owner", markdown(outcome.owner)),
+    )
+    rest = " · ".join(f"**{name}:** {text}" for name, text in parts if text)
+    return f"{why}\n" + (f"\n{more}" if more else "") + (f"\n{rest}\n" if rest else "")
+
+
+def _overrides(outcome: Outcome) -> str:
+    return ">\n".join(f"> ⚠️ **{markdown(text, 1000)}**\n" for text in outcome.overrides[:20])
+
+
+def _overview(outcome: Outcome, now: datetime) -> str:
+    ended = now.strftime("%Y-%m-%d %H:%M:%S UTC")
+    row = (
+        f"{outcome.verb} {code(outcome.stack)}".strip(),
+        code(outcome.environment),
+        _way(outcome),
+        checks_passed(outcome.checks) or "none",
+        f"{duration(outcome.seconds)}, until {ended}",
+    )
+    return table(("What", "Where", "From → to", "Checks", "Time"), [row])
+
+
+def _way(outcome: Outcome) -> str:
+    """From which version to which, with digests where there is one image, and what became of it."""
+    before = after = ""
+    if len(outcome.changes) == 1:
+        change = outcome.changes[0]
+        before = f" ({code(short(change.previous_digest))})" if change.previous_digest else ""
+        digest = short(change.image.digest)
+        after = f" ({code(digest)})" if digest != outcome.version else ""
+    start = code(outcome.previous_version) + before if outcome.previous_version else "nothing"
+    if not outcome.version:
+        return ""
+    way = f"{start} → {code(outcome.version)}{after}"
+    if outcome.status is Status.ROLLED_BACK:
+        back = outcome.rollback.version if outcome.rollback else outcome.previous_version
+        return f"{way} → {code(back) or 'nothing'}"
+    if outcome.status is Status.REFUSED or outcome.exit in (Exit.USAGE, Exit.STOPPED):
+        return f"{way}, not begun"
+    return way
+
+
+def _images(outcome: Outcome) -> str:
+    if len(outcome.changes) < 2:
+        return ""
+    rows = [
+        (
+            code(change.image.name),
+            code(change.image.repository),
+            code(change.image.tag),
+            code(short(change.previous_digest)) or "nothing",
+            "the same" if change.image.digest == change.previous_digest else code(short(change.image.digest)),
+        )
+        for change in outcome.changes
+    ]
+    return table(("Image", "Repository", "Tag", "From", "To"), rows)
+
+
+def _checks(checks: tuple[CheckResult, ...]) -> str:
+    rows = [
+        (
+            _MARKS[check.mark],
+            markdown(check.name),
+            markdown(check.value),
+            markdown(check.bound),
+            str(check.tries),
+            duration(check.seconds),
+        )
+        for check in checks
+    ]
+    return table(("", "Check", "Seen", "Wanted", "Tries", "Time"), rows)
+
+
+def _steps(outcome: Outcome) -> str:
+    back = outcome.rollback.steps if outcome.rollback else ()
+    rows = [
+        (
+            _MARKS[step.mark],
+            ("back: " if index >= len(outcome.steps) else "") + markdown(step.name),
+            duration(step.seconds),
+            markdown("; ".join(step.notes)),
+        )
+        for index, step in enumerate((*outcome.steps, *back))
+    ]
+    return details(f"Steps ({len(rows)})", table(("", "Step", "Time", "Notes"), rows))
+
+
+def _digests(change: Change) -> tuple[tuple[str, str], ...]:
+    name = code(change.image.name)
+    return (
+        (f"Image {name}", code(change.image.reference)),
+        (f"Image {name} before", code(change.previous_digest)),
+    )
+
+
+def _records(outcome: Outcome) -> str:
+    """What an auditor asks for: full digests, ids, hashes and paths."""
+    pairs = [
+        ("Reason code", code(outcome.reason)),
+        ("Release id", code(outcome.release_id)),
+        *(pair for change in outcome.changes for pair in _digests(change)),
+        *(("Record", code(record)) for record in outcome.records),
+        ("Ledger head", code(outcome.ledger_head)),
+        ("Started", markdown(outcome.started_at)),
+        ("Actor", markdown(outcome.actor)),
+        ("Run", link("open", outcome.run_url) if outcome.run_url else ""),
+        ("Evidence", code(outcome.evidence_path)),
+        ("Manifest SHA-256", code(outcome.manifest_hash)),
+    ]
+    rows = [(name, text) for name, text in pairs if text]
+    return details("Records, digests, evidence", table(("What", "Value"), rows))

@@ -1,0 +1,39 @@
+"""The outcome for a terminal or a log: a handful of lines, no colours, no Markdown."""
+
+from functools import partial
+
+from ci_lib.domain.outcome import Mark, Outcome
+from ci_lib.domain.reasons import REASONS
+from ci_lib.domain.text import duration, one_line
+from ci_lib.report.facts import checks_passed, short
+from ci_lib.report.verdict import VERSION_WIDTH, verdict
+
+
+def mark(outcome: Outcome) -> Mark:
+    """The sign that belongs before the verdict."""
+    return Mark.PASSED if outcome.green else Mark.FAILED
+
+
+def terminal(outcome: Outcome) -> tuple[str, ...]:
+    """The verdict first, then why, what next, what was overridden, and where the rest is."""
+    pairs = [
+        ("why", outcome.failure.cause if outcome.failure else REASONS[outcome.reason][1]),
+        ("next", outcome.failure.hint if outcome.failure else ""),
+        ("going back", outcome.rollback.cause if outcome.rollback else ""),
+        *(("override", text) for text in outcome.overrides),
+        *(("note", text) for text in outcome.notes),
+        *(("image", _image(outcome, index)) for index in range(len(outcome.changes))),
+        ("checks", checks_passed(outcome.checks)),
+        ("took", duration(outcome.seconds)),
+        ("owner", outcome.owner),
+        ("ledger", outcome.ledger_head),
+        ("evidence", outcome.evidence_path),
+    ]
+    lines = [f"  {name + ':':<11} {one_line(text, 600)}" for name, text in pairs if text]
+    return (verdict(outcome, partial(one_line, limit=VERSION_WIDTH)), *lines)
+
+
+def _image(outcome: Outcome, index: int) -> str:
+    change = outcome.changes[index]
+    before = f"{short(change.previous_digest)} → " if change.previous_digest else ""
+    return f"{change.image.name} {before}{short(change.image.digest)} ({change.image.label})"

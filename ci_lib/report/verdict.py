@@ -1,0 +1,174 @@
+"""The outcome in one sentence that a person understands in five seconds."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, assert_never
+
+from ci_lib.domain.outcome import Outcome
+from ci_lib.domain.reasons import REASONS, Exit, Reason, Status, Verb
+
+Show = Callable[[str], str]
+"""Makes foreign text fit for the place where the sentence will stand."""
+
+VERSION_WIDTH: Final = 120
+"""Characters of a name or version in the sentence; the tables show more."""
+
+ICONS: Final = {
+    Status.DEPLOYED: "✅",
+    Status.UNCHANGED: "✅",
+    Status.PASSED: "✅",
+    Status.ROLLED_BACK: "↩️",
+    Status.FAILED: "❌",
+    Status.REFUSED: "⛔",
+    Status.PARTIAL: "🚨",
+    Status.UNKNOWN: "⚠️",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Words:
+    """What the sentences speak of: ``how`` the new release failed, ``step`` at which it did."""
+
+    where: str
+    new: str
+    old: str
+    how: str
+    step: str
+
+
+def verdict(outcome: Outcome, show: Show) -> str:
+    """Where, what runs there now, and why; without an icon."""
+    words = _words(outcome, show)
+    match outcome.status:
+        case Status.DEPLOYED:
+            again = "is back on" if outcome.verb is Verb.ROLLBACK else "runs"
+            return f"{words.where} {again} {words.new}"
+        case Status.UNCHANGED:
+            return f"{words.where} runs {words.new} already: nothing was touched"
+        case Status.PASSED:
+            return _passed(outcome.verb, words)
+        case Status.ROLLED_BACK:
+            return _rolled_back(outcome.reason, words)
+        case Status.FAILED:
+            return _failed(outcome, words)
+        case Status.REFUSED:
+            return _refused(outcome.reason, words)
+        case Status.PARTIAL:
+            return _partial(outcome.reason, words)
+        case Status.UNKNOWN:
+            return _unknown(outcome.reason, words)
+        case _:
+            assert_never(outcome.status)
+
+
+def _words(outcome: Outcome, show: Show) -> _Words:
+    old = outcome.rollback.version if outcome.rollback else outcome.previous_version
+    step = outcome.failure.step if outcome.failure else ""
+    step = "" if step == outcome.verb else step  # it failed as a whole, before its first step
+    return _Words(
+        where=f"{show(outcome.stack)} {show(outcome.environment)}".strip() or "deploy-actions",
+        new=show(outcome.version) or "the release",
+        old=show(old),
+        how=_how(step, show),
+        step=f"at {show(step)}" if step else "before it began",
+    )
+
+
+def _how(step: str, show: Show) -> str:
+    match step.split(" ", 1)[0]:
+        case "":
+            return "failed"
+        case "check":
+            return "failed its checks"
+        case "await_serving":
+            return "did not come up"
+        case "prove":
+            return "was not proved to run"
+        case _:
+            return f"failed at {show(step)}"
+
+
+def _passed(verb: Verb, words: _Words) -> str:
+    match verb:
+        case Verb.PREFLIGHT:
+            return f"{words.where} is ready for {words.new}"
+        case Verb.BACKUP:
+            return f"{words.where} is backed up"
+        case Verb.FINALIZE:
+            return f"{words.where}: nothing is left to clear up"
+        case Verb.DEPLOY | Verb.PROMOTE | Verb.ROLLBACK | Verb.POST_VERIFY:
+            return f"{words.where}: {words.new} passed its checks"
+        case _:
+            assert_never(verb)
+
+
+def _rolled_back(reason: Reason, words: _Words) -> str:
+    if reason is Reason.TAKEN_DOWN:
+        return f"{words.where} is down again: its first release, {words.new}, {words.how}"
+    back = f"{words.where} is back on {words.old or 'the release before'}"
+    if reason is Reason.RECOVERED:
+        return f"{back}: an interrupted run was undone"
+    return f"{back}: {words.new} {words.how}"
+
+
+def _failed(outcome: Outcome, words: _Words) -> str:
+    if outcome.reason is Reason.CHECKS:
+        return f"{words.where}: {words.new} {words.how}; nothing was changed back"
+    if outcome.reason is Reason.CHANGED:
+        return f"{words.where} does not run what the records say"
+    if outcome.reason is Reason.CANCELLED:
+        return f"{words.where} is untouched: cancelled before the switch"
+    if outcome.exit is Exit.USAGE:
+        untouched = f"{words.where} is untouched" if outcome.stack else "Nothing was touched"
+        return f"{untouched}: the request cannot be carried out"
+    if outcome.exit is Exit.STOPPED:
+        return _stopped(outcome.verb, words)
+    if outcome.reason is Reason.BUG:
+        return f"{words.where}: stopped by a defect of deploy-actions"
+    return f"{words.where}: {_sentence(outcome.reason)}"
+
+
+def _stopped(verb: Verb, words: _Words) -> str:
+    match verb:
+        case Verb.PREFLIGHT:
+            return f"{words.where} is not ready for {words.new}"
+        case Verb.BACKUP:
+            return f"{words.where} was not backed up"
+        case Verb.FINALIZE:
+            return f"{words.where} was not cleared up"
+        case Verb.DEPLOY | Verb.PROMOTE | Verb.ROLLBACK | Verb.POST_VERIFY:
+            now = f"still runs {words.old}" if words.old else "is unchanged"
+            return f"{words.where} {now}: {words.new} was stopped {words.step}"
+        case _:
+            assert_never(verb)
+
+
+def _refused(reason: Reason, words: _Words) -> str:
+    if reason is Reason.LOCKED:
+        return f"{words.where} is locked: another run is at work"
+    if reason is Reason.LOST_LOCK:
+        return f"{words.where} belongs to another run now: this one came too late"
+    refused = f"{words.where} refused {words.new}"
+    if reason is Reason.NOT_VERIFIED:
+        return f"{refused}: it is not verified"
+    if reason is Reason.CANNOT_DECIDE:
+        return f"{refused}: the ledger is unreachable or damaged"
+    return f"{refused}: {_sentence(reason)}"
+
+
+def _partial(reason: Reason, words: _Words) -> str:
+    if reason is Reason.RECORD:
+        return f"{words.where} needs a person: {words.new} runs, but the ledger could not be written"
+    back = f"going back to {words.old} failed as well" if words.old else "going back failed as well"
+    return f"{words.where} needs a person: {words.new} {words.how}, and {back}"
+
+
+def _unknown(reason: Reason, words: _Words) -> str:
+    if reason is Reason.CANCELLED:
+        return f"{words.where}: cancelled on the way to {words.new}; the next run or finalize clears up"
+    return f"{words.where}: what runs is not known"
+
+
+def _sentence(reason: Reason) -> str:
+    text = REASONS[reason][1].rstrip(".")
+    return text[0].lower() + text[1:]

@@ -1,0 +1,255 @@
+"""The outcomes whose renderings are kept as whole texts, one for each way in which a verb can end."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from ci_lib.domain.images import Image
+from ci_lib.domain.outcome import (
+    Change,
+    CheckResult,
+    Failure,
+    Logs,
+    Mark,
+    Outcome,
+    Packet,
+    Return,
+    StepResult,
+)
+from ci_lib.domain.reasons import Reason, Status, Verb
+
+NOW = datetime(2026, 3, 1, 12, 0, 41, tzinfo=UTC)
+OLD, NEW = "sha256:" + "01" * 32, "sha256:" + "ab" * 32
+HOSTILE = (
+    "fix | table `code` ``` </details><script>alert(1)</script> [x](javascript:1) @admin #1\n"
+    "::error::forged\r\n##[add-mask]x\x1b[31mred\u202egnp.exe **bold** "
+    "<!-- https://evil.example www.evil.example"
+)
+
+API = Image(name="api", repository="ghcr.io/acme/api", digest=NEW, tag="sha-2")
+WEB = Image(name="web", repository="ghcr.io/acme/web", digest=OLD, tag="sha-1")
+READY = CheckResult(name="ready", mark=Mark.PASSED, value="HTTP 200", bound="HTTP 200", seconds=0.12)
+BROKEN = CheckResult(
+    name="ready", mark=Mark.FAILED, value="HTTP 500", bound="HTTP 200", tries=3, seconds=6.3
+)
+DISK = CheckResult(name="disk web1", mark=Mark.WARNED, value="18 % free", bound="20 % free")
+
+
+def steps(*names: str, failed: bool = False) -> tuple[StepResult, ...]:
+    done = [StepResult(name=name, mark=Mark.PASSED, seconds=1.2) for name in names]
+    if failed:
+        done[-1] = replace(done[-1], mark=Mark.FAILED)
+    return tuple(done)
+
+
+DEPLOYED = Outcome(
+    verb=Verb.DEPLOY,
+    status=Status.DEPLOYED,
+    reason=Reason.DEPLOYED,
+    stack="shop",
+    environment="production",
+    version="sha-2",
+    release_id="cd" * 32,
+    previous_version="sha-1",
+    changes=(Change(image=API, previous_digest=OLD),),
+    steps=steps("prepare", "pull api", "switch", "await_serving", "prove", "check ready", "retain"),
+    checks=(READY,),
+    records=("1a" * 32, "2b" * 32),
+    ledger_head="2b" * 32,
+    actor="alice",
+    run_url="https://github.com/acme/shop/actions/runs/7/attempts/1",
+    owner="operations",
+    started_at="2026-03-01T12:00:00Z",
+    seconds=41.0,
+    evidence_path="/tmp/evidence-deploy-shop-production-1-deadbeef",
+    manifest_hash="ef" * 32,
+)
+
+ROLLED_BACK = replace(
+    DEPLOYED,
+    status=Status.ROLLED_BACK,
+    reason=Reason.ROLLED_BACK,
+    steps=steps("prepare", "pull api", "switch", "await_serving", "check ready", failed=True),
+    checks=(BROKEN,),
+    failure=Failure(
+        step="check ready",
+        cause="http://127.0.0.1:8000/ready answered HTTP 500 three times",
+        hint="read the log lines below, then deploy a corrected version",
+    ),
+    rollback=Return(
+        version="sha-1", release_id="00" * 32, proved=True, steps=steps("restore", "await_serving", "prove")
+    ),
+    packet=Packet(
+        services=(
+            Logs(
+                service="backend",
+                lines="starting\nfatal: column `price` does not exist\n",
+                health="exit 1: connection refused",
+                state="running, unhealthy, restarts 4",
+            ),
+            Logs(service="worker", state="exited 137"),
+        ),
+        disk="/dev/vda1 40G 22G 18G 55% /\n",
+    ),
+)
+
+REFUSED = replace(
+    DEPLOYED,
+    verb=Verb.PROMOTE,
+    status=Status.REFUSED,
+    reason=Reason.NOT_VERIFIED,
+    steps=(),
+    checks=(),
+    failure=Failure(
+        step="promote",
+        cause="api sha-2 (abababababab) has no PASSED record in staging",
+        hint="deploy sha-2 to staging first, or promote sha-1",
+    ),
+    seconds=0.8,
+)
+
+HOSTILE_PARTIAL = replace(
+    ROLLED_BACK,
+    status=Status.PARTIAL,
+    reason=Reason.ROLLBACK_FAILED,
+    stack=HOSTILE,
+    environment=HOSTILE,
+    version=HOSTILE,
+    previous_version=HOSTILE,
+    actor=HOSTILE,
+    owner=HOSTILE,
+    run_url="https://evil.example/) ::error::x",
+    changes=(
+        Change(image=replace(API, name=HOSTILE, tag=HOSTILE), previous_digest=OLD),
+        Change(image=WEB, previous_digest=OLD),
+    ),
+    steps=(StepResult(name=HOSTILE, mark=Mark.FAILED, seconds=3.0, notes=(HOSTILE, HOSTILE)),),
+    checks=(replace(BROKEN, name=HOSTILE, value=HOSTILE, bound=HOSTILE), DISK),
+    records=(HOSTILE,),
+    evidence_path=HOSTILE,
+    failure=Failure(step=HOSTILE, cause=HOSTILE, hint=HOSTILE),
+    rollback=Return(version=HOSTILE, release_id=HOSTILE, proved=False, steps=(), cause=HOSTILE),
+    notes=(HOSTILE,),
+    overrides=(HOSTILE,),
+    packet=Packet(
+        services=(Logs(service=HOSTILE, lines=HOSTILE + "\n`````\n", health=HOSTILE, state=HOSTILE),),
+        disk=HOSTILE,
+    ),
+)
+
+OUTCOMES = {
+    "deployed": DEPLOYED,
+    "deployed-with-overrides": replace(
+        DEPLOYED,
+        changes=(Change(image=API, previous_digest=OLD), Change(image=WEB, previous_digest=OLD)),
+        version="api:sha-2,web:sha-1",
+        checks=(replace(READY, mark=Mark.SKIPPED, value="not made"), DISK),
+        overrides=(
+            "checks skipped: the mail server is down (approved by bob)",
+            "forced abababababab although it is not verified: hotfix for incident 42",
+        ),
+        notes=("an orphan container is left alone: shop-old-1",),
+    ),
+    "first-deployed": replace(
+        DEPLOYED, previous_version="", changes=(Change(image=API),), checks=(), owner="", run_url=""
+    ),
+    "requested-rollback": replace(
+        DEPLOYED, verb=Verb.ROLLBACK, version="sha-1", previous_version="sha-2", changes=(Change(image=WEB),)
+    ),
+    "unchanged": replace(
+        DEPLOYED,
+        status=Status.UNCHANGED,
+        reason=Reason.UNCHANGED,
+        previous_version="sha-2",
+        changes=(Change(image=API, previous_digest=NEW),),
+        steps=steps("prove", "check ready"),
+        seconds=1.4,
+    ),
+    "passed": replace(
+        DEPLOYED,
+        verb=Verb.POST_VERIFY,
+        status=Status.PASSED,
+        reason=Reason.PASSED,
+        environment="staging",
+        previous_version="sha-2",
+        changes=(Change(image=API, previous_digest=NEW),),
+        steps=steps("prove", "check ready"),
+    ),
+    "rolled-back": ROLLED_BACK,
+    "taken-down": replace(
+        ROLLED_BACK,
+        reason=Reason.TAKEN_DOWN,
+        previous_version="",
+        changes=(Change(image=API),),
+        rollback=Return(version="", release_id="", proved=True, steps=steps("take_down")),
+        packet=None,
+    ),
+    "failed-before-switch": replace(
+        DEPLOYED,
+        status=Status.FAILED,
+        reason=Reason.PULL,
+        steps=steps("prepare", "pull api", failed=True),
+        checks=(),
+        failure=Failure(
+            step="pull api",
+            cause="ghcr.io/acme/api was not pulled in 300 s",
+            hint="try again; raise `pull.timeout` if the image is large",
+        ),
+    ),
+    "failed-configuration": Outcome(
+        verb=Verb.DEPLOY,
+        status=Status.FAILED,
+        reason=Reason.CONFIG,
+        failure=Failure(
+            step="deploy",
+            cause="deploy.yml has 2 mistakes:\n"
+            "deploy.yml:4: stacks.shop.imges: unknown, did you mean images?\n"
+            "deploy.yml:9: hosts.web1: needs known_hosts",
+            hint="correct them, then run `deploy-actions check-config`",
+        ),
+        seconds=0.1,
+    ),
+    "failed-checks": replace(
+        ROLLED_BACK,
+        verb=Verb.POST_VERIFY,
+        status=Status.FAILED,
+        reason=Reason.CHECKS,
+        rollback=None,
+        packet=None,
+    ),
+    "refused": REFUSED,
+    "locked": replace(
+        REFUSED,
+        verb=Verb.DEPLOY,
+        reason=Reason.LOCKED,
+        failure=Failure(
+            step="deploy",
+            cause="github:acme/shop/6/1/deploy has held the lock for 3 min",
+            hint="wait for it, or run `finalize` if it is dead",
+        ),
+    ),
+    "partial": replace(
+        ROLLED_BACK,
+        status=Status.PARTIAL,
+        reason=Reason.ROLLBACK_FAILED,
+        rollback=Return(
+            version="sha-1",
+            release_id="00" * 32,
+            proved=False,
+            steps=steps("restore", failed=True),
+            cause="web1 did not answer for 60 s",
+        ),
+    ),
+    "partial-hostile": HOSTILE_PARTIAL,
+    "cancelled": replace(
+        DEPLOYED,
+        status=Status.UNKNOWN,
+        reason=Reason.CANCELLED,
+        steps=steps("prepare", "pull api", "switch", failed=True),
+        checks=(),
+        failure=Failure(
+            step="switch",
+            cause="the run was cancelled",
+            hint="`finalize` or the next run clears up from the journal on the target",
+        ),
+    ),
+}

@@ -1,0 +1,33 @@
+from ci_lib.domain.outcome import Mark
+from ci_lib.report.terminal import mark, terminal
+from tests.golden.outcomes import HOSTILE_PARTIAL, OUTCOMES, ROLLED_BACK
+
+
+def test_the_verdict_comes_first_and_the_rest_explains_it() -> None:
+    assert terminal(ROLLED_BACK) == (
+        "shop production is back on sha-1: sha-2 failed its checks",
+        "  why:        http://127.0.0.1:8000/ready answered HTTP 500 three times",
+        "  next:       read the log lines below, then deploy a corrected version",
+        "  image:      api 010101010101 → abababababab (sha-2)",
+        "  checks:     0/1 passed",
+        "  took:       41 s",
+        "  owner:      operations",
+        f"  ledger:     {'2b' * 32}",
+        "  evidence:   /tmp/evidence-deploy-shop-production-1-deadbeef",
+    )
+
+
+def test_overrides_are_shown() -> None:
+    lines = terminal(OUTCOMES["deployed-with-overrides"])
+    assert "  override:   checks skipped: the mail server is down (approved by bob)" in lines
+
+
+def test_hostile_text_stays_on_its_line() -> None:
+    assert all(len(line.splitlines()) == 1 and "\x1b" not in line for line in terminal(HOSTILE_PARTIAL))
+
+
+def test_only_green_outcomes_are_marked_as_passed() -> None:
+    green = {name for name, outcome in OUTCOMES.items() if mark(outcome) is Mark.PASSED}
+    assert green == {
+        "deployed", "deployed-with-overrides", "first-deployed", "requested-rollback", "unchanged", "passed",
+    }  # fmt: skip
