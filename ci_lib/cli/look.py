@@ -1,0 +1,69 @@
+"""Commands that only look: they print what they found, or one error with the documented exit code."""
+
+import json
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ci_lib.cli.console import Session, Values, load_file, open_session, stack_of
+from ci_lib.cli.wiring import Hosts, store_at
+from ci_lib.config.load import Loaded
+from ci_lib.domain.errors import Cancelled, DeployError
+from ci_lib.domain.reasons import Exit
+from ci_lib.engine.perform import as_fault
+from ci_lib.ports.protocols import PortFault
+from ci_lib.ports.system import cancel_on_signals
+from ci_lib.records.chain import Chain, check
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What a command found: ``data`` for machines, ``text`` for people."""
+
+    data: Any
+    text: str
+    exit: Exit = Exit.OK
+
+
+def look(values: Values, find: Callable[[Session], Found]) -> Exit:
+    """Run ``find`` and print what it returns, as JSON or as text."""
+    cancel_on_signals()
+    quiet = bool(values.get("json"))
+    session = open_session(quiet=quiet)
+    try:
+        found = find(session)
+    except Cancelled:
+        return Exit.CANCELLED
+    except DeployError as error:
+        session.reporter.error(error.message, error.hint)
+        return error.exit
+    except PortFault as fault:
+        met = as_fault(fault)
+        session.reporter.error(met.message, met.hint)
+        return met.exit
+    except Exception:
+        # The boundary: a defect ends in an exit code of its own, with the traceback for its report.
+        sys.stderr.write(session.redact(traceback.format_exc()))
+        session.reporter.error("a defect of deploy-actions", "please report it with the lines above")
+        return Exit.BUG
+    if quiet:
+        sys.stdout.write(json.dumps(session.redact.deep(found.data), indent=2) + "\n")
+    else:
+        session.reporter.text(found.text)
+    return found.exit
+
+
+@contextmanager
+def ledger_of(values: Values, session: Session) -> Iterator[tuple[Loaded, str, Chain]]:
+    """deploy.yml, the stack's name and its checked ledger."""
+    loaded = load_file(values["config"])
+    stack = stack_of(values, loaded)
+    folder = str(Path(values["config"]).resolve().parent)
+    with ExitStack() as exits:
+        hosts = Hosts(session, folder, exits)
+        store = store_at(session, loaded.config.records, loaded.config.hosts, folder, hosts)
+        yield loaded, stack, check(store.read(stack))

@@ -1,0 +1,98 @@
+"""The command line: built from ``cli/table.py``, one module a command, loaded when it is called."""
+
+import sys
+from importlib import import_module
+from typing import Any, assert_never
+
+import click
+
+from ci_lib.cli.table import TABLE, Command, Kind, Option
+from ci_lib.domain.reasons import Exit
+from ci_lib.version import VERSION
+
+_EPILOG = (
+    "Exit codes: 0 done; 2 usage or configuration; 3 stopped, nothing changed; 4 a check failed; "
+    "10-12 refused; 13 locked; 20 rolled back; 24 needs a person; 70 a defect; 130 cancelled."
+)
+
+
+class _Commands(click.Group):
+    """The commands of the table; none is imported before it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All names, in the order of the table."""
+        del ctx
+        return list(TABLE)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The click command of that name."""
+        del ctx
+        return _command(TABLE[cmd_name]) if cmd_name in TABLE else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, with the nearest name for a slip."""
+        if args and args[0] not in TABLE and not args[0].startswith("-"):
+            import difflib
+
+            near = difflib.get_close_matches(args[0], TABLE, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise click.UsageError(f"No such command {args[0]!r}.{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+def _command(spec: Command) -> click.Command:
+    def call(**values: Any) -> None:  # noqa: ANN401 - click hands over whatever the table declares
+        module = import_module(f"ci_lib.cli.{spec.name.replace('-', '_')}")
+        sys.exit(int(module.run(values)))
+
+    params: list[click.Parameter] = [_parameter(option) for option in spec.options]
+    epilog = f"Example: {spec.example}"
+    return click.Command(
+        spec.name, callback=call, params=params, help=spec.summary, short_help=spec.summary, epilog=epilog
+    )
+
+
+def _parameter(option: Option) -> click.Option:
+    return click.Option(
+        [f"--{option.name}", option.name.replace("-", "_")],
+        help=option.help,
+        metavar=option.metavar or None,
+        envvar=option.variable or None,
+        **_kind(option),
+    )
+
+
+def _kind(option: Option) -> dict[str, Any]:
+    match option.kind:
+        case Kind.TEXT:
+            return {"default": option.default, "show_default": bool(option.default)}
+        case Kind.NUMBER:
+            return {"type": click.FloatRange(min=0), "default": float(option.default), "show_default": True}
+        case Kind.FLAG:
+            return {"is_flag": True, "default": False}
+        case Kind.MANY:
+            return {"multiple": True}
+    assert_never(option.kind)
+
+
+_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+
+
+@click.command(cls=_Commands, context_settings=_SETTINGS, epilog=_EPILOG)
+@click.version_option(VERSION, prog_name="deploy-actions")
+def cli() -> None:
+    """Deploy, verify, promote and roll back, with the verified-image rule and evidence."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and end the process with the documented exit code."""
+    try:
+        cli.main(args=arguments, prog_name="deploy-actions", standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(int(Exit.CANCELLED))
+    except click.ClickException as error:
+        error.show()
+        sys.exit(int(Exit.USAGE))
+    sys.exit(int(Exit.OK))

@@ -1,0 +1,61 @@
+"""``deploy-actions status``: what runs now, container by container."""
+
+from collections.abc import Iterator
+
+from ci_lib.cli.console import Session, Values, settings_for
+from ci_lib.cli.look import Found, look
+from ci_lib.cli.wiring import Built, built
+from ci_lib.config.resolved import Resolved
+from ci_lib.domain.images import Release
+from ci_lib.domain.reasons import Exit
+from ci_lib.domain.running import Running
+from ci_lib.engine.recover import unfinished
+from ci_lib.engine.survey import Serving, serving
+from ci_lib.plan.ground import strangers
+from ci_lib.report.status import StatusRow, status
+
+
+def run(values: Values) -> Exit:
+    """Print the release, every instance, the lock, and the command that keeps the pin."""
+
+    def find(session: Session) -> Found:
+        settings = settings_for(values, session)
+        with built(session, settings) as made:
+            now = serving(made.target)
+            lines = list(_lines(made, settings, now))
+        rows = [_row(item, settings, now.release) for item in now.running]
+        data = {
+            "release": now.release.as_json() if now.release else None,
+            "instances": [row.as_json() for row in rows],
+            "notes": lines,
+        }
+        return Found(data=data, text=status(rows) + "".join(f"{line}\n" for line in lines))
+
+    return look(values, find)
+
+
+def _lines(made: Built, settings: Resolved, now: Serving) -> Iterator[str]:
+    if now.release is None:
+        yield f"{settings.stack} does not run in {settings.environment}"
+    else:
+        yield f"release: {now.release.version} ({now.release.id})"
+        if now.adopted:
+            yield "not deployed by deploy-actions: the next deploy adopts it as its rollback target"
+    held = made.tools.state.peek()
+    yield f"lock: held by {held.owner}" if held else "lock: free"
+    if unfinished(made.tools.state.journal()):
+        yield "the last run was interrupted: finalize or the next run clears up"
+    yield from made.target.advice()
+
+
+def _row(item: Running, settings: Resolved, release: Release | None) -> StatusRow:
+    managed = item.workload in settings.managed
+    wrong = bool(strangers(release, settings, (item,))) if release else False
+    return StatusRow(
+        service=item.workload,
+        instance=item.instance,
+        health=str(item.health),
+        restarts=item.restarts,
+        image=item.image_ids[0] if item.image_ids else "unknown",
+        proof="not managed" if not managed else "another image" if wrong else "as recorded",
+    )

@@ -1,0 +1,144 @@
+"""Running a verb: options in, outcome out, and everything that is made of the outcome."""
+
+import json
+import secrets
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from ci_lib.cli.console import Session, Values, open_session, settings_for
+from ci_lib.cli.wiring import built
+from ci_lib.config.resolved import Resolved
+from ci_lib.domain.errors import Cancelled, DeployError, Refusal, UsageFault
+from ci_lib.domain.outcome import Failure, Outcome
+from ci_lib.domain.reasons import Exit, Reason, Status, Verb
+from ci_lib.engine.perform import as_fault
+from ci_lib.engine.tools import Request, Tools
+from ci_lib.evidence.bundle import bundle
+from ci_lib.evidence.write import folder_name, write
+from ci_lib.ports.protocols import PortFault
+from ci_lib.ports.system import SystemClock, cancel_on_signals
+from ci_lib.report.outputs import outputs
+from ci_lib.report.summary import summary
+from ci_lib.report.terminal import mark, terminal
+
+Play = Callable[[Request, Tools], Outcome]
+
+
+def run_verb(verb: Verb, values: Values, play: Play) -> Exit:
+    """Run a verb of the engine and leave summary, evidence, outputs and an exit code."""
+    cancel_on_signals()
+    quiet = bool(values.get("json"))
+    session = open_session(quiet=quiet)
+    settings: Resolved | None = None
+    try:
+        settings = settings_for(values, session)
+        with built(session, settings) as made:
+            outcome = play(request_of(verb, values), made.tools)
+    except Cancelled:
+        outcome = _early(verb, values, session, Reason.CANCELLED, "the run was cancelled", "")
+    except DeployError as error:
+        status = Status.REFUSED if isinstance(error, Refusal) else Status.FAILED
+        outcome = _early(verb, values, session, error.reason, error.message, error.hint, status)
+    except PortFault as fault:
+        met = as_fault(fault)
+        outcome = _early(verb, values, session, met.reason, met.message, met.hint)
+    except Exception as error:
+        # The boundary: a defect ends in an exit code of its own, with the traceback for its report.
+        sys.stderr.write(session.redact(traceback.format_exc()))
+        hint = "this is a defect of deploy-actions; please report it with the lines above"
+        outcome = _early(verb, values, session, Reason.BUG, f"{type(error).__name__}: {error}", hint)
+    return finish(session, settings, values, outcome, quiet=quiet)
+
+
+def request_of(verb: Verb, values: Values) -> Request:
+    """The options as a request; raises ``UsageFault`` for an ``--image`` that cannot be read."""
+    images: dict[str, str] = {}
+    for text in values.get("image", ()):
+        name, equals, reference = text.partition("=")
+        if not equals:
+            name, reference = "", text
+        if name in images:
+            raise UsageFault(f"--image names {name or 'the image'!r} twice")
+        images[name] = reference
+    return Request(
+        verb=verb,
+        version=values.get("version", ""),
+        images=images,
+        only=tuple(values.get("only", ())),
+        last_good=values.get("last_good", False),
+        force=values.get("force", ""),
+        reason=values.get("reason", ""),
+        approver=values.get("approver", ""),
+        skip_checks=values.get("skip_checks", False),
+        rollback_on_failure=values.get("rollback_on_failure", False),
+        lock_wait=values.get("lock_wait", 0.0),
+    )
+
+
+def finish(
+    session: Session, settings: Resolved | None, values: Values, outcome: Outcome, *, quiet: bool
+) -> Exit:
+    """Write evidence, summary and outputs; print the verdict; return the exit code."""
+    reporter = session.reporter
+    # Masked before it is rendered: an escaped secret would not be recognised any more.
+    outcome = _with_evidence(session, settings, values, session.redact.deep(outcome))
+    reporter.summary(summary(outcome, now=SystemClock().now()))
+    reporter.outputs(outputs(outcome))
+    if quiet:
+        sys.stdout.write(json.dumps(outcome.as_json(), indent=2) + "\n")
+    else:
+        reporter.verdict(mark(outcome), terminal(outcome))
+    return outcome.exit
+
+
+def _with_evidence(
+    session: Session, settings: Resolved | None, values: Values, outcome: Outcome
+) -> Outcome:
+    """The outcome with the path of its evidence; a folder that cannot be written is a note, not a failure."""
+    attempt = session.env.get("GITHUB_RUN_ATTEMPT", "1")
+    name = folder_name(outcome, attempt=attempt, unique=secrets.token_hex(4))
+    folder = f"{_evidence_root(session, values)}/{name}"
+    outcome = replace(outcome, evidence_path=folder)
+    logs = settings.settings.evidence.logs if settings else True
+    text = summary(outcome, now=SystemClock().now())
+    made = bundle(outcome, outcome.record_lines, session.redact, summary=text, logs=logs)
+    try:
+        write(session.runner, folder, made.files)
+    except (DeployError, PortFault) as fault:
+        note = f"the evidence could not be written: {fault}"
+        return replace(outcome, evidence_path="", notes=(*outcome.notes, note))
+    return replace(outcome, manifest_hash=made.manifest_hash)
+
+
+def _evidence_root(session: Session, values: Values) -> str:
+    """Never the checkout in CI: what lies there can be forged by a commit."""
+    named = values.get("evidence") or session.env.get("RUNNER_TEMP")
+    if named:
+        return str(Path(named).resolve())
+    return str(Path(values["config"]).resolve().parent / ".deploy-actions" / "evidence")
+
+
+def _early(
+    verb: Verb,
+    values: Values,
+    session: Session,
+    reason: Reason,
+    message: str,
+    hint: str,
+    status: Status = Status.FAILED,
+) -> Outcome:
+    """The outcome of a verb that did not get as far as the engine."""
+    return Outcome(
+        verb=verb,
+        status=status,
+        reason=reason,
+        stack=values.get("stack", ""),
+        environment=values.get("environment", ""),
+        version=values.get("version", ""),
+        actor=session.facts.actor,
+        run_url=session.facts.run_url,
+        failure=Failure(step=str(verb), cause=message, hint=hint),
+    )

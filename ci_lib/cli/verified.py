@@ -1,0 +1,40 @@
+"""``deploy-actions verified``: what passed where, newest first."""
+
+from itertools import islice
+
+from ci_lib.cli.console import Session, Values
+from ci_lib.cli.look import Found, ledger_of, look
+from ci_lib.domain.reasons import Exit
+from ci_lib.records import ledger
+from ci_lib.report.history import VerifiedRow, verified
+
+
+def run(values: Values) -> Exit:
+    """Print the newest verifications that passed; each image has a line."""
+
+    def find(session: Session) -> Found:
+        with ledger_of(values, session) as (loaded, _, chain):
+            names = [values["environment"]] if values["environment"] else list(loaded.config.environments)
+            passed = [
+                (record, release)
+                for name in names
+                for record, release, good in ledger.verified_versions(chain, name)
+                if good
+            ]
+        newest = sorted(passed, key=lambda pair: pair[0].seq, reverse=True)
+        chosen = list(islice(newest, int(values["limit"])))
+        rows = [
+            VerifiedRow(
+                time=record.text("time"),
+                environment=record.text("environment"),
+                image=image.name,
+                version=image.label,
+                digest=image.kept_as,
+                actor=record.text("actor"),
+            )
+            for record, release in chosen
+            for image in release.images
+        ]
+        return Found(data=[dict(record.body) for record, _ in chosen], text=verified(rows))
+
+    return look(values, find)

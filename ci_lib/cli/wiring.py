@@ -1,0 +1,249 @@
+"""The one place where real ports, drivers and stores are built.
+
+Imports are lazy: a verb loads what it uses.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from ci_lib.cli.console import Session
+from ci_lib.config.models import HostSettings, Records
+from ci_lib.config.resolved import Resolved
+from ci_lib.domain.errors import ConfigFault
+from ci_lib.domain.images import Reference
+from ci_lib.domain.outcome import CheckResult
+from ci_lib.domain.state import State
+from ci_lib.domain.store import Store
+from ci_lib.domain.target import Containers, Target
+from ci_lib.engine.tools import Tools, Variables
+from ci_lib.images.credentials import Credential, DockerCredentials, config_path
+from ci_lib.ports.local import LocalHost
+from ci_lib.ports.protocols import Host, PortFault, Process
+from ci_lib.ports.system import SystemClock
+
+_BASE = ("PATH", "HOME", "LANG")
+"""What a process of the process target gets of our environment."""
+
+_PULL_SLACK = 15.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """The collaborators of one run, and the hosts behind them."""
+
+    tools: Tools
+    host: Host
+    runner: Host
+    target: Target
+
+
+@contextmanager
+def built(session: Session, settings: Resolved) -> Iterator[Built]:
+    """Build everything for one stack and environment; connections are closed at the end."""
+    with ExitStack() as stack:
+        hosts = Hosts(session, settings.folder, stack)
+        host = hosts(settings.host, settings.hosts[settings.host])
+        target, containers = TARGETS[settings.target](session, settings, host)
+        yield Built(
+            tools=Tools(
+                settings=settings,
+                ci=session.facts,
+                target=target,
+                state=_state(settings, host),
+                store=store_at(session, settings.records, settings.hosts, settings.folder, hosts),
+                clock=SystemClock(),
+                reporter=session.reporter,
+                digest=_digest(session, settings, host),
+                check=_check(session, settings, host, target, containers),
+                hook=lambda argv, facts, limit: session.runner.run(
+                    argv, timeout=limit, cwd=settings.folder, env=facts
+                ),
+                ended=_ended,
+            ),
+            host=host,
+            runner=session.runner,
+            target=target,
+        )
+
+
+class Hosts:
+    """Hosts by name, each connected once; ``folder`` is where relative paths of deploy.yml start."""
+
+    def __init__(self, session: Session, folder: str, stack: ExitStack) -> None:
+        self._session = session
+        self._folder = folder
+        self._stack = stack
+        self._made: dict[str, Host] = {}
+
+    def __call__(self, name: str, settings: HostSettings) -> Host:
+        """The host of that name."""
+        if name not in self._made:
+            self._made[name] = self._make(name, settings)
+        return self._made[name]
+
+    def _make(self, name: str, settings: HostSettings) -> Host:
+        if settings.local:
+            return LocalHost(name, sudo=settings.sudo)
+        from ci_lib.ports.ssh import SshHost
+
+        assert settings.ssh is not None
+        assert settings.known_hosts is not None
+        known_hosts = Path(self._folder) / settings.known_hosts
+        if not known_hosts.is_file():
+            raise ConfigFault(
+                f"hosts.{name}.known_hosts: there is no file {settings.known_hosts}",
+                hint="fetch the keys with ssh-keyscan, compare them with the host's own, and commit the file",
+            )
+        destination, port = split_destination(settings.ssh)
+        key = self._session.secret(settings.key_env) if settings.key_env else None
+        host = SshHost(
+            name, destination, known_hosts=str(known_hosts), port=port, private_key=key, sudo=settings.sudo
+        )
+        return self._stack.enter_context(host)
+
+
+def split_destination(text: str) -> tuple[str, int | None]:
+    """Take ``user@host:port`` apart; an IPv6 address with a port stands in brackets."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdigit() or (":" in host and not host.endswith("]")):
+        return text.replace("[", "").replace("]", ""), None
+    return host.replace("[", "").replace("]", ""), int(port)
+
+
+def _compose(session: Session, settings: Resolved, host: Host) -> tuple[Target, Containers]:
+    from ci_lib.targets.compose.inside import ComposeContainers
+    from ci_lib.targets.compose.site import Site
+    from ci_lib.targets.compose.target import ComposeTarget
+
+    site = Site(settings=settings, host=host, clock=SystemClock())
+    session.mask(_dotenv(host, site.run_dir))
+    return ComposeTarget(site=site, logins=_logins(session, settings)), ComposeContainers(site)
+
+
+def _process(session: Session, settings: Resolved, host: Host) -> tuple[Target, Containers]:
+    from ci_lib.ports.processes import SystemProcesses
+    from ci_lib.targets.process.target import ProcessTarget
+
+    base = {name: session.env[name] for name in _BASE if name in session.env}
+    target = ProcessTarget(
+        settings=settings, host=host, processes=SystemProcesses(), clock=SystemClock(), base=base
+    )
+    return target, target
+
+
+TARGETS: Final[Mapping[str, Callable[[Session, Resolved, Host], tuple[Target, Containers]]]] = {
+    "compose": _compose,
+    "process": _process,
+}
+"""Drivers by the name that ``target:`` has in deploy.yml."""
+
+
+def _state(settings: Resolved, host: Host) -> State:
+    from ci_lib.stores.state import HostState
+
+    driver = settings.settings.compose if settings.target == "compose" else settings.settings.process
+    return HostState(host=host, folder=f"{driver.run_dir}/.deploy-actions")
+
+
+def store_at(
+    session: Session, records: Records, known: Mapping[str, HostSettings], folder: str, hosts: Hosts
+) -> Store:
+    """The ledger's store; a relative path of this machine starts in deploy.yml's ``folder``."""
+    from ci_lib.stores.directory import DirectoryStore
+
+    host = hosts(records.host, known[records.host]) if records.host else session.runner
+    path = str(Path(folder) / records.path) if host.local else records.path
+    return DirectoryStore(host=host, path=path, clock=SystemClock())
+
+
+def _digest(session: Session, settings: Resolved, host: Host) -> Callable[[str, Reference], str]:
+    def on_runner(reference: Reference) -> str:
+        from ci_lib.images.registry import resolve_digest
+        from ci_lib.ports.net import RequestsNet
+
+        docker = DockerCredentials(
+            path=config_path(session.env),
+            read=session.runner.read,
+            run=lambda argv, stdin: session.runner.run(argv, stdin=stdin, timeout=_PULL_SLACK),
+        )
+        logins = _logins(session, settings)
+        return resolve_digest(
+            reference,
+            net=RequestsNet(session.env),
+            credentials=lambda name: logins.get(name) or docker(name),
+            clock=SystemClock(),
+        )
+
+    def digest(name: str, reference: Reference) -> str:
+        if settings.target == "process":
+            from ci_lib.targets.process.builds import digest_of
+
+            return digest_of(Path(settings.folder), reference)
+        if settings.images[name].resolve == "host":
+            from ci_lib.images.on_host import resolve_on_host
+
+            return resolve_on_host(reference, host=host, timeout=settings.settings.limits.pull)
+        return on_runner(reference)
+
+    return digest
+
+
+def _check(
+    session: Session, settings: Resolved, host: Host, target: Target, containers: Containers
+) -> Callable[[tuple[str, ...], Variables], tuple[CheckResult, ...]]:
+    def check(groups: tuple[str, ...], facts: Variables) -> tuple[CheckResult, ...]:
+        from ci_lib.checks.run import run_checks
+        from ci_lib.checks.site import Site
+        from ci_lib.ports.net import RequestsNet
+
+        compose = settings.settings.compose
+        run_dir = compose.run_dir if settings.target == "compose" else settings.folder
+        site = Site(
+            host=host,
+            net=RequestsNet(session.env),
+            clock=SystemClock(),
+            observe=target.observe,
+            containers=containers,
+            folder=settings.folder,
+            run_dir=run_dir,
+            runner=session.runner,
+            one_shot=frozenset(compose.one_shot),
+        )
+        wanted = [item for group in groups for item in getattr(settings.settings, group)]
+        return run_checks(wanted, site, facts)
+
+    return check
+
+
+def _logins(session: Session, settings: Resolved) -> Mapping[str, Credential]:
+    return {
+        host: Credential(
+            username=session.value(login.username_env), password=session.secret(login.password_env)
+        )
+        for host, login in settings.settings.registries.items()
+    }
+
+
+def _dotenv(host: Host, run_dir: str) -> tuple[str, ...]:
+    """The values of the stack's ``.env``, to be masked; short ones are words and not secrets."""
+    try:
+        text = host.read(f"{run_dir}/.env").decode(errors="replace")
+    except PortFault:
+        return ()
+    values = (line.partition("=")[2].strip().strip("\"'") for line in text.splitlines())
+    return tuple(value for value in values if len(value) >= 8)
+
+
+def _ended(owner: str) -> bool:
+    """Whether a lock's owner was a process of this machine that is gone; nobody else's end is known."""
+    from ci_lib.ports.processes import SystemProcesses, machine
+
+    kind, _, rest = owner.partition(":")
+    name, _, process = rest.rpartition("/")
+    pid, _, started = process.partition(".")
+    if kind != "local" or name != machine() or not pid.isdigit():
+        return False
+    return not SystemProcesses().alive(Process(pid=int(pid), started=started))
