@@ -1,0 +1,35 @@
+"""The commands that the compose target runs, as data."""
+
+from ci_lib.domain.images import KEPT, Image
+
+PROJECT = "com.docker.compose.project"
+RELEASE = "deploy-actions.release"
+VERSION = "deploy-actions.version"
+CONFIG = "deploy-actions.config"
+LABELS = (RELEASE, VERSION, CONFIG)
+
+Argv = tuple[str, ...]
+
+
+def compose(folder: str, project: str, files: Argv, *arguments: str) -> Argv:
+    """``docker compose`` in a folder; ``files`` are relative to it."""
+    named = tuple(word for file in files for word in ("-f", f"{folder}/{file}"))
+    return ("docker", "compose", "--project-directory", folder, "-p", project, *named, *arguments)
+
+
+def up(services: Argv) -> Argv:
+    """What brings a release up: nothing is built and nothing is pulled, that was done before."""
+    whole = ("up", "-d", "--no-build", "--pull", "never")
+    return (*whole, "--no-deps", *services) if services else whole
+
+
+def kept_tag(stack: str, image: Image) -> str:
+    """Our own tag for an image: without a tag, ``docker image prune`` would delete a rollback target."""
+    return f"{KEPT}{stack}/{image.name}:{image.kept_as}"
+
+
+def pin_reference(image: Image) -> str:
+    """How the pin names an image; one adopted without a registry has nothing but our own tag."""
+    if image.repository.startswith(KEPT):
+        return f"{image.repository}:{image.tag}"
+    return image.reference

@@ -1,0 +1,154 @@
+"""Files of a release on the host: staged beside what runs, switched in, kept, and brought back.
+
+Below ``<run_dir>/.deploy-actions/``: ``next/`` is what will be, an overlay of the staged files (listed in
+``next.paths``) and links to what only the host has (``.env``); ``before/`` is what the last switch replaced;
+``releases/<id>/`` are the releases that can be gone back to; ``current`` names the one whose files lie in the
+run directory. Nothing of the stack's own is ever deleted, except files that a failed switch had just added.
+"""
+
+import json
+
+from ci_lib.domain.images import Release
+from ci_lib.domain.target import Kept
+from ci_lib.ports.protocols import Tree
+from ci_lib.targets.compose.site import LOOK, Site, demand
+
+KEEP = 5
+"""Good releases that are kept, beside the current one and the rollback target."""
+
+# $1 staged folder, $2 run directory; paths of the release in $1.paths. What the host has and the release has
+# not is linked, so that `config` sees the folder as it will be.
+_OVERLAY = """
+set -eu; umask 077
+{ echo ./x; cat "$1.paths"; } | while IFS= read -r path; do dirname "./$path"; done | sort -u |
+while IFS= read -r folder; do
+  for there in "$2/$folder"/* "$2/$folder"/.[!.]*; do
+    name=${there##*/}; here="$1/$folder/$name"
+    case $name in .deploy-actions|.git) continue;; esac
+    if [ -e "$there" ] && [ ! -e "$here" ] && [ ! -L "$here" ]; then ln -s "$there" "$here"; fi
+  done
+done
+"""
+
+_EMPTY = 'set -eu; umask 077; rm -rf "$1" "$1.paths"; mkdir -p "$1"; cat > "$1.paths"'
+
+_FROM_KEPT = """
+set -eu; umask 077; rm -rf "$1" "$1.paths"; cp -pR "$2/releases/$3/files" "$1"
+(cd "$1" && find . -type f | sed 's,^[.]/,,') > "$1.paths"
+"""
+
+# $1 run directory, $2 state, $3 id of the new release, $4 id of the old one, $5 its JSON if it is adopted,
+# $6 path of the pin.
+_SWITCH = """
+set -eu; umask 077; run=$1; cd "$2"
+rm -rf before before.tmp; mkdir -p before.tmp/files releases; : > before.tmp/absent
+{ cat next.paths; printf '%s\\n' "$6"; } | sort -u > before.tmp/paths
+while IFS= read -r path; do
+  if [ -e "$run/$path" ]; then
+    mkdir -p "before.tmp/files/$(dirname "$path")"; cp -p "$run/$path" "before.tmp/files/$path"
+  else printf '%s\\n' "$path" >> before.tmp/absent; fi
+done < before.tmp/paths
+printf '%s\\n' "$3" > before.tmp/for; mv before.tmp before
+if [ -n "$5" ] && [ ! -d "releases/$4" ]; then
+  rm -rf new.tmp; mkdir new.tmp; cp -pR before/files new.tmp/files; printf '%s\\n' "$5" > new.tmp/release.json
+  : > new.tmp/good; mv new.tmp "releases/$4"
+fi
+rm -rf new.tmp; mkdir -p new.tmp/files; cp -p next.json new.tmp/release.json
+while IFS= read -r path; do
+  mkdir -p "new.tmp/files/$(dirname "$path")"; cp -p "next/$path" "new.tmp/files/$path"
+done < before/paths
+[ ! -e "releases/$3/good" ] || : > new.tmp/good
+rm -rf "releases/$3"; mv new.tmp "releases/$3"
+umask 022
+while IFS= read -r path; do
+  mkdir -p "$run/$(dirname "$path")"; cp -p "next/$path" "$run/$path"
+done < before/paths
+printf '%s\\n' "$3" > current.tmp; mv current.tmp current; touch "releases/$3"
+"""
+
+# $1 run directory, $2 state, $3 id of the release that failed, $4 id of the one to bring back.
+_RESTORE = """
+set -eu; run=$1; cd "$2"
+if [ -d before ] && [ "$(cat before/for)" = "$3" ]; then
+  cp -pR before/files/. "$run/"
+  while IFS= read -r path; do rm -f "$run/$path"; done < before/absent
+fi
+if [ -n "$4" ]; then printf '%s\\n' "$4" > current.tmp; mv current.tmp current; else rm -f current; fi
+"""
+
+_KEPT = """
+[ -d "$1/releases" ] || exit 0
+cd "$1"; cat current 2>/dev/null || echo; ls -t releases | while IFS= read -r id; do
+  [ -s "releases/$id/release.json" ] || continue
+  [ -e "releases/$id/good" ] && printf 'good ' || printf 'unknown '; head -n 1 "releases/$id/release.json"
+done
+"""
+
+
+def stage(site: Site, folder: str, tree: Tree) -> None:
+    """Upload a tree into an emptied folder and lay links to the host's own files over it."""
+    paths = "".join(f"{path}\n" for path in tree).encode()
+    demand(site.look("sh", "-c", _EMPTY, "sh", folder, stdin=paths), f"could not make {folder}")
+    site.host.upload(tree, folder)
+    _overlay(site, folder)
+
+
+def stage_kept(site: Site, folder: str, release_id: str) -> None:
+    """The same with the files of a kept release, which are on the host already."""
+    ran = site.look("sh", "-c", _FROM_KEPT, "sh", folder, site.state, release_id)
+    demand(ran, f"the files of {release_id[:12]} are not kept here")
+    _overlay(site, folder)
+
+
+def discard(site: Site, folder: str) -> None:
+    """Remove what was staged only to look at it."""
+    demand(site.look("rm", "-rf", "--", folder, f"{folder}.paths"), f"could not remove {folder}")
+
+
+def _overlay(site: Site, folder: str) -> None:
+    ran = site.look("sh", "-c", _OVERLAY, "sh", folder, site.run_dir)
+    demand(ran, f"could not stage the files in {folder}")
+
+
+def switch(site: Site, release: Release, *, pin: str, previous: str, adopted: Release | None) -> None:
+    """Keep what is replaced, keep the new release, copy it into the run directory."""
+    text = json.dumps(adopted.as_json()) if adopted else ""
+    site.host.write(f"{site.state}/next.json", json.dumps(release.as_json()).encode() + b"\n")
+    arguments = (site.run_dir, site.state, release.id, previous, text, pin)
+    ran = site.change("sh", "-c", _SWITCH, "sh", *arguments, limit=LOOK)
+    demand(ran, f"could not put the files into {site.run_dir}")
+
+
+def restore(site: Site, *, failed: str, previous: str) -> None:
+    """Put back what the switch to the failed release replaced, and take away what it added."""
+    arguments = (site.run_dir, site.state, failed, previous)
+    ran = site.change("sh", "-c", _RESTORE, "sh", *arguments, limit=LOOK)
+    demand(ran, f"could not put the files of {previous[:12] or 'before'} back")
+
+
+def kept(site: Site) -> tuple[Kept, ...]:
+    """The kept releases, the one that was switched to last first."""
+    ran = demand(site.look("sh", "-c", _KEPT, "sh", site.state), "could not list the kept releases")
+    current, *lines = ran.stdout.splitlines() or [""]
+    found = []
+    for line in lines:
+        mark, _, text = line.partition(" ")
+        release = Release.from_json(json.loads(text))
+        found.append(Kept(release=release, good=mark == "good", current=release.id == current))
+    return tuple(found)
+
+
+def retain(site: Site, release: Release, *, good: bool, previous: str) -> tuple[Release, ...]:
+    """Mark the release and remove the kept ones that are too old; returns those that are left."""
+    if good:
+        marker = f"{site.state}/releases/{release.id}/good"
+        demand(site.change("touch", marker, limit=LOOK), "could not mark the release as good")
+    everything = kept(site)
+    spared = {release.id, previous}
+    others = [item.release.id for item in everything if item.good and item.release.id not in spared]
+    stay = spared | set(others[:KEEP])
+    gone = [item.release for item in everything if item.release.id not in stay]
+    if gone:
+        folders = [f"{site.state}/releases/{release.id}" for release in gone]
+        demand(site.change("rm", "-rf", "--", *folders, limit=LOOK), "could not remove old releases")
+    return tuple(item.release for item in everything if item.release.id in stay)

@@ -1,0 +1,65 @@
+"""Ways into the containers, and the failure packet."""
+
+from ci_lib.domain.errors import DeployError
+from ci_lib.domain.outcome import Logs, Packet
+from ci_lib.domain.running import Health, Running
+from ci_lib.ports.protocols import PortFault, Ran, Unreachable
+from ci_lib.targets.compose.observe import observe
+from ci_lib.targets.compose.site import Site
+
+_ADDRESS = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}"
+_HEALTH = "{{if .State.Health}}{{range .State.Health.Log}}{{.ExitCode}}: {{.Output}}\n{{end}}{{end}}"
+_STATE = (
+    "{{.State.Status}}, exit code {{.State.ExitCode}}, restarts {{.RestartCount}}, "
+    "out of memory {{.State.OOMKilled}}, image {{.Config.Image}} ({{.Image}})"
+)
+_LINES = "200"
+_LIMIT = 20.0
+
+
+class ComposeContainers:
+    """``Containers`` of a Compose project."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    def address(self, service: str) -> str:
+        """The first address of a running container; raise ``Unreachable`` when there is none."""
+        ran = self._site.look("docker", "inspect", "--format", _ADDRESS, self._running(service))
+        found = ran.stdout.split()
+        if not found:
+            raise Unreachable(f"the container of {service} has no network address")
+        return found[0]
+
+    def exec(self, service: str, argv: tuple[str, ...], *, timeout: float) -> Ran:
+        """Run a command in a running container."""
+        return self._site.look("docker", "exec", self._running(service), *argv, limit=timeout)
+
+    def _running(self, service: str) -> str:
+        for item in observe(self._site):
+            if item.workload == service and item.health is not Health.EXITED:
+                return item.instance
+        raise Unreachable(f"no container of {service} runs")
+
+
+def diagnose(site: Site) -> Packet:
+    """Logs, health log and state of every container, and the disk; a part that cannot be had is left out."""
+    try:
+        services = tuple(_logs(site, item) for item in observe(site))
+        disk = site.look("df", "-Ph", limit=_LIMIT).stdout
+    except (DeployError, PortFault) as fault:
+        return Packet(disk=f"the host could not be asked: {fault}")
+    return Packet(services=services, disk=disk)
+
+
+def _logs(site: Site, item: Running) -> Logs:
+    def ask(*argv: str) -> str:
+        ran = site.look("docker", *argv, item.instance, limit=_LIMIT)
+        return ran.stdout + ran.stderr
+
+    return Logs(
+        service=item.workload,
+        lines=ask("logs", "--timestamps", "--tail", _LINES),
+        health=ask("inspect", "--format", _HEALTH),
+        state=ask("inspect", "--format", _STATE).strip(),
+    )

@@ -1,0 +1,94 @@
+"""What ``docker compose config --format json`` says, as far as it matters here. Pure."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ci_lib.domain.errors import StepFault
+from ci_lib.domain.reasons import Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """One service; ``limited`` means that CPU and memory are both limited."""
+
+    name: str
+    image: str
+    builds: bool
+    instances: int
+    limited: bool
+    config: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parsed:
+    """A stack's services and the networks that must exist already."""
+
+    services: Mapping[str, Service]
+    external_networks: tuple[str, ...]
+
+
+def parse(text: str, *, staged: str, run_dir: str) -> Parsed:
+    """Read the JSON; paths below ``staged`` become what they will be in ``run_dir``."""
+    try:
+        data = json.loads(text)
+    except ValueError as error:
+        raise StepFault(f"docker compose config printed no JSON: {error}", reason=Reason.PREFLIGHT) from error
+    data = _moved(data, staged, run_dir)
+    services, networks = data.get("services") or {}, data.get("networks") or {}
+    external = {key: network for key, network in networks.items() if (network or {}).get("external")}
+    return Parsed(
+        services={name: _service(name, config or {}) for name, config in services.items()},
+        external_networks=tuple(sorted(network.get("name") or key for key, network in external.items())),
+    )
+
+
+def services_hash(parsed: Parsed, managed: Iterable[str]) -> str:
+    """SHA-256 of the managed services' settings, without what the pin decides.
+
+    Resolved environment values are part of it, so a changed ``.env`` makes another release.
+    """
+    settings = {name: dict(parsed.services[name].config) for name in managed}
+    for config in settings.values():
+        config.pop("image", None)
+        config.pop("build", None)
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+
+
+def differences(plain: Parsed, pinned: Parsed, expected: Mapping[str, str]) -> tuple[str, ...]:
+    """What the pin did wrong: a managed service without its digest, or any other service that changed."""
+    wrong = [
+        f"{name} would run {pinned.services[name].image or 'no image'}, not {reference}"
+        for name, reference in expected.items()
+        if name not in pinned.services or pinned.services[name].image != reference
+    ]
+    others = set(plain.services) - set(expected)
+    changed = (name for name in sorted(others) if plain.services[name] != pinned.services.get(name))
+    return (*wrong, *(f"{name} changed" for name in changed))
+
+
+def _service(name: str, config: Mapping[str, Any]) -> Service:
+    deploy = config.get("deploy") or {}
+    limits = (deploy.get("resources") or {}).get("limits") or {}
+    cpus = limits.get("cpus") or config.get("cpus") or config.get("cpu_quota")
+    memory = limits.get("memory") or config.get("mem_limit")
+    return Service(
+        name=name,
+        image=str(config.get("image") or ""),
+        builds="build" in config,
+        instances=int(deploy.get("replicas", config.get("scale", 1))),
+        limited=bool(cpus) and bool(memory),
+        config=config,
+    )
+
+
+def _moved(value: Any, staged: str, run_dir: str) -> Any:  # noqa: ANN401 - any JSON value
+    if isinstance(value, dict):
+        return {key: _moved(item, staged, run_dir) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_moved(item, staged, run_dir) for item in value]
+    if isinstance(value, str) and (value == staged or value.startswith(f"{staged}/")):
+        return run_dir + value.removeprefix(staged)
+    return value

@@ -1,0 +1,49 @@
+"""The pin: an override file that fixes the digest of every managed service.
+
+Plain ``docker compose`` loads it by itself, so a person's ``up -d`` at night keeps the digest. Where the
+stack has an override of its own, or several files, the pin cannot have that name: it then lies in our own
+folder, and ``status`` prints the command that includes it.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ci_lib.config.resolved import Resolved
+from ci_lib.domain.images import Release
+from ci_lib.targets.compose.commands import CONFIG, RELEASE, VERSION, pin_reference
+
+LOADED = "compose.override.yaml"
+EXPLICIT = ".deploy-actions/images.yaml"
+MARK = "# Written by deploy-actions: fixes the image of every managed service. Do not edit."
+
+DEFAULTS = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
+OVERRIDES = (
+    "compose.override.yml",
+    "compose.override.yaml",
+    "docker-compose.override.yml",
+    "docker-compose.override.yaml",
+)
+"""Names that Compose looks for, in its order (compose-go, DefaultFileNames, DefaultOverrideFileNames)."""
+
+
+def render(release: Release, settings: Resolved, *, labels: Mapping[str, Mapping[str, str]]) -> bytes:
+    """The file's content; ``labels`` are those of services that keep the release they carry.
+
+    JSON is YAML, and needs no quoting rules of its own.
+    """
+    services: dict[str, Any] = {}
+    for image in release.images:
+        for service in settings.images[image.name].services:
+            own = {RELEASE: release.id, VERSION: release.version, CONFIG: settings.config_hash}
+            services[service] = {
+                "image": pin_reference(image),
+                "labels": dict(labels.get(service, own)),
+            }
+    data = {"name": settings.settings.compose.project, "services": dict(sorted(services.items()))}
+    return f"{MARK}\n{json.dumps(data, indent=2)}\n".encode()
+
+
+def is_loaded(files: tuple[str, ...], foreign: tuple[str, ...]) -> bool:
+    """Whether Compose would find the pin by itself."""
+    return len(files) == 1 and files[0] in DEFAULTS and not foreign

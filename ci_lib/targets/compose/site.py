@@ -1,0 +1,76 @@
+"""Where a stack lives on a host, and how commands are run there."""
+
+from dataclasses import dataclass
+
+from ci_lib.config.models import Compose
+from ci_lib.config.resolved import Resolved
+from ci_lib.domain.errors import StepFault
+from ci_lib.domain.reasons import Reason
+from ci_lib.ports.protocols import Clock, Host, Ran
+
+LOOK = 60.0
+"""Seconds that a command which only looks may take."""
+
+_GRACE = 15.0
+_BUSY_WAIT = 30
+_BUSY = 75
+_TIMEOUT_CODES = (124, 137)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """One stack in one environment on one host."""
+
+    settings: Resolved
+    host: Host
+    clock: Clock
+
+    @property
+    def compose(self) -> Compose:
+        """The target's settings."""
+        return self.settings.settings.compose
+
+    @property
+    def run_dir(self) -> str:
+        """The folder that ``docker compose`` runs in."""
+        return self.compose.run_dir
+
+    @property
+    def state(self) -> str:
+        """Our own folder in it."""
+        return f"{self.run_dir}/.deploy-actions"
+
+    @property
+    def project(self) -> str:
+        """The Compose project."""
+        return self.compose.project
+
+    def look(self, *argv: str, stdin: bytes = b"", limit: float = LOOK) -> Ran:
+        """Run a command that changes nothing."""
+        return self.host.run(argv, stdin=stdin, timeout=limit)
+
+    def change(self, *argv: str, stdin: bytes = b"", limit: float) -> Ran:
+        """Run a command that changes something.
+
+        Under ``flock``: a client that is killed leaves the command running on the host, and the next run
+        takes this lock before it goes on. Under ``timeout``: it ends even if nobody waits for it any more.
+        """
+        guard = ("flock", "-w", str(_BUSY_WAIT), "-E", str(_BUSY), f"{self.state}/busy")
+        timed = ("timeout", "-k", "5", str(max(1, int(limit))))
+        ran = self.host.run((*guard, *timed, *argv), stdin=stdin, timeout=limit + _BUSY_WAIT + _GRACE)
+        if ran.code == _BUSY:
+            raise StepFault(
+                f"another command of deploy-actions is at work in {self.run_dir}",
+                hint="wait for it, then run again",
+                reason=Reason.STATE,
+            )
+        if ran.code in _TIMEOUT_CODES:
+            raise StepFault(f"{argv[0]} {argv[1] if len(argv) > 1 else ''} took longer than {limit:.0f} s")
+        return ran
+
+
+def demand(ran: Ran, what: str, *, hint: str = "", reason: Reason = Reason.STOPPED) -> Ran:
+    """Return ``ran`` if it succeeded; raise ``StepFault`` saying what failed and what it printed."""
+    if not ran.ok:
+        raise StepFault(f"{what}: {ran.said}", hint=hint, reason=reason)
+    return ran

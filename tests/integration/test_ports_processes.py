@@ -1,0 +1,171 @@
+"""Signals to us, and processes that outlive us."""
+
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from ci_lib.ports.processes import SystemProcesses
+from ci_lib.ports.protocols import PortFault, Process
+from tests.integration.ports_support import is_zombie
+from tests.lab.components import Sshd, wait_for
+
+CANCELLED = """
+import pathlib, sys, time
+from ci_lib.domain.errors import Cancelled
+from ci_lib.ports.local import LocalHost
+from ci_lib.ports.net import RequestsNet
+from ci_lib.ports.ssh import SshHost
+from ci_lib.ports.system import SystemClock, cancel_on_signals
+
+kind, port, key, known, folder = sys.argv[1:]
+cancel_on_signals()
+try:
+    if kind == "sleep":
+        print("ready", flush=True)
+        SystemClock().sleep(60)
+    elif kind == "net":
+        print("ready", flush=True)
+        RequestsNet().talk("127.0.0.1", int(port), send=b"", receive=9999, timeout=60)
+        RequestsNet().request("GET", f"http://127.0.0.1:{port}", timeout=60)
+    elif kind == "ssh":
+        host = SshHost("web1", "root@127.0.0.1", known_hosts=known, port=int(port),
+                       private_key=pathlib.Path(key).read_text())
+        with host:
+            host.run(["true"], timeout=20)
+            print("ready", flush=True)
+            host.run(["sleep", "60"], timeout=60)
+    else:
+        script = 'trap "" TERM; sleep 61.25 & echo $! >"$1"; while :; do sleep 0.1; done'
+        print("ready", flush=True)
+        LocalHost("runner").run(["sh", "-c", script, "sh", folder + "/child"], timeout=60)
+except Cancelled as cancelled:
+    time.sleep(0.5)  # the second signal arrives now
+    print(cancelled, flush=True)
+    sys.exit(130)
+"""
+
+
+@pytest.mark.parametrize("kind", ["sleep", "local", "ssh", "net"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_cancels_whatever_waits_once_and_within_five_seconds(
+    sshd: Sshd, tmp_path: Path, kind: str, number: signal.Signals
+) -> None:
+    (tmp_path / "cancelled.py").write_text(CANCELLED)
+    places = [str(sshd.port), str(sshd.private_key), str(sshd.known_hosts), str(tmp_path)]
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        if kind == "net":
+            places[0] = str(silent.getsockname()[1])
+        argv = [sys.executable, str(tmp_path / "cancelled.py"), kind, *places]
+        env = {**os.environ, "PYTHONPATH": "."}
+        with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, env=env) as child:
+            assert child.stdout is not None
+            assert child.stdout.readline() == "ready\n"
+            time.sleep(0.4)
+            began = time.monotonic()
+            child.send_signal(number)
+            time.sleep(0.2)
+            child.send_signal(signal.SIGTERM)
+            assert child.stdout.read() == f"{number.name}\n"
+            assert child.wait(10) == 130
+            assert time.monotonic() - began < 5
+    if kind == "local":
+        pid = (tmp_path / "child").read_text().strip()
+        wait_for(lambda: not Path("/proc", pid).exists() or is_zombie(pid), "the end of the grandchild")
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Process]]:
+    started: list[Process] = []
+
+    def begin(*argv: str, **env: str) -> Process:
+        path = {"PATH": os.environ["PATH"], **env}
+        started.append(PROCESSES.start(argv, cwd=str(tmp_path), env=path, log=str(tmp_path / "log")))
+        return started[-1]
+
+    yield begin
+    for process in started:
+        PROCESSES.stop(process, grace=0)
+
+
+PROCESSES = SystemProcesses()
+
+
+def test_a_process_runs_by_itself_with_just_its_environment(
+    start: Callable[..., Process], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECRET", "must not arrive")
+    log = tmp_path / "log"
+    script = 'env; pwd; cat; echo "session $(ps -o sid= -p $$) $$"; echo end >&2; exec sleep 60'
+    process = start("sh", "-c", script, GREETING="hello")
+    wait_for(lambda: "end\n" in log.read_text(), "the end of its output")
+    text = log.read_text()
+    assert "GREETING=hello\n" in text
+    assert "SECRET" not in text
+    assert f"\n{tmp_path}\n" in text
+    assert stat.S_IMODE(log.stat().st_mode) == 0o600
+    assert PROCESSES.alive(process)
+    assert os.getsid(process.pid) == process.pid
+    assert SystemProcesses().alive(process), "a later run of ours knows it as well"
+
+
+def test_a_second_process_appends_to_the_log(start: Callable[..., Process], tmp_path: Path) -> None:
+    for word in ("one", "two"):
+        process = start("echo", word)
+        wait_for(lambda process=process: not PROCESSES.alive(process), "its end")
+    assert (tmp_path / "log").read_text() == "one\ntwo\n"
+
+
+def test_a_process_that_ended_is_dead_even_before_anybody_took_note(start: Callable[..., Process]) -> None:
+    process = start("true")
+    wait_for(lambda: is_zombie(str(process.pid)), "its end")
+    assert not SystemProcesses().alive(process)
+    assert not PROCESSES.alive(process)
+    assert not Path("/proc", str(process.pid)).exists()
+
+
+def test_another_process_with_the_same_id_is_not_the_one(start: Callable[..., Process]) -> None:
+    process = start("sleep", "60")
+    other = Process(pid=process.pid, started=str(int(process.started) - 1))
+    assert not PROCESSES.alive(other)
+    PROCESSES.stop(other, grace=1)
+    assert PROCESSES.alive(process)
+
+
+def test_stop_lets_a_process_tidy_up(start: Callable[..., Process], tmp_path: Path) -> None:
+    process = start("sh", "-c", "trap 'echo tidy; exit' TERM; echo up; while :; do sleep 0.05; done")
+    wait_for(lambda: (tmp_path / "log").read_text() == "up\n", "its start")
+    PROCESSES.stop(process, grace=10)
+    assert not PROCESSES.alive(process)
+    assert (tmp_path / "log").read_text().endswith("tidy\n")
+    PROCESSES.stop(process, grace=10)
+
+
+def test_stop_kills_what_does_not_listen_and_all_that_it_started(
+    start: Callable[..., Process], tmp_path: Path
+) -> None:
+    script = 'trap "" TERM; sh -c \'trap "" TERM; echo "$$"; while :; do sleep 0.05; done\' & wait'
+    process = start("sh", "-c", script)
+    wait_for(lambda: (tmp_path / "log").read_text().strip().isdigit(), "its start")
+    below = (tmp_path / "log").read_text().strip()
+    began = time.monotonic()
+    SystemProcesses().stop(process, grace=0.5)
+    assert 0.5 <= time.monotonic() - began < 4
+    assert not PROCESSES.alive(process)
+    assert is_zombie(below)
+
+
+@pytest.mark.parametrize(
+    "broken", [{"argv": ["no-such-program"]}, {"cwd": "/nowhere"}, {"log": "/nowhere/log"}]
+)
+def test_a_process_that_cannot_be_started_is_told(tmp_path: Path, broken: dict[str, object]) -> None:
+    given = {"argv": ["true"], "cwd": str(tmp_path), "env": {}, "log": str(tmp_path / "log"), **broken}
+    with pytest.raises(PortFault, match="cannot be started"):
+        PROCESSES.start(**given)  # type: ignore[arg-type]

@@ -1,0 +1,232 @@
+"""What only a machine behind SSH can do wrong: keys, connections, what is left behind."""
+
+import contextlib
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from ci_lib.ports.net import RequestsNet
+from ci_lib.ports.protocols import PortFault, TimedOut, UnknownHostKey, Unreachable
+from ci_lib.ports.scripts import APPEND, UPLOAD, WRITE
+from ci_lib.ports.ssh import SESSIONS, SshHost
+from tests.integration.ports_support import ssh_host
+from tests.lab.components import Sshd, free_port, run, wait_for
+
+
+@pytest.fixture(scope="module")
+def private_key(sshd: Sshd) -> str:
+    return Path(sshd.private_key).read_text()
+
+
+@pytest.fixture
+def direct(sshd: Sshd) -> Iterator[SshHost]:
+    """A connection that a test may break."""
+    with ssh_host(sshd) as remote:
+        yield remote
+
+
+def test_at_most_eight_sessions_are_open_at_once(direct: SshHost, tmp_path: Path) -> None:
+    script = 'touch "$1/$2"; sleep 0.3; ls "$1" | wc -l; rm "$1/$2"'
+
+    def one(number: int) -> int:
+        ran = direct.run(["sh", "-c", script, "sh", str(tmp_path), str(number)], timeout=30)
+        return int(ran.stdout)
+
+    with ThreadPoolExecutor(24) as pool:
+        assert max(pool.map(one, range(24))) <= SESSIONS
+
+
+def test_an_unknown_host_key_is_refused_with_the_way_out(sshd: Sshd, tmp_path: Path) -> None:
+    empty = tmp_path / "known hosts %h ~"
+    empty.touch()
+    way_out = f"not in .*known hosts %h.*ssh-keyscan -p {sshd.port} {sshd.host}"
+    with ssh_host(sshd, known_hosts=str(empty)) as remote, pytest.raises(UnknownHostKey, match=way_out):
+        remote.run(["true"], timeout=20)
+    assert empty.read_bytes() == b""
+
+
+def test_another_host_key_is_refused(sshd: Sshd) -> None:
+    wrong = str(sshd.wrong_known_hosts)
+    with (
+        ssh_host(sshd, known_hosts=wrong) as remote,
+        pytest.raises(UnknownHostKey, match="shows another key than the one in"),
+    ):
+        remote.run(["true"], timeout=20)
+
+
+def test_a_known_hosts_file_that_is_missing_is_told(sshd: Sshd) -> None:
+    with (
+        ssh_host(sshd, known_hosts="/nowhere/known_hosts") as remote,
+        pytest.raises(UnknownHostKey, match=r"/nowhere/known_hosts .* cannot be read"),
+    ):
+        remote.run(["true"], timeout=20)
+
+
+def test_a_key_the_host_does_not_know_is_told(sshd: Sshd, tmp_path: Path) -> None:
+    run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "key")
+    with (
+        ssh_host(sshd, private_key=(tmp_path / "key").read_text()) as remote,
+        pytest.raises(Unreachable, match="does not accept the key"),
+    ):
+        remote.run(["true"], timeout=20)
+
+
+def test_a_private_key_may_have_lost_its_last_line_break(sshd: Sshd, private_key: str) -> None:
+    with ssh_host(sshd, private_key=private_key.strip().replace("\n", "\r\n")) as remote:
+        assert remote.run(["echo", "in"], timeout=20).stdout == "in\n"
+
+
+def test_what_is_no_private_key_is_told_without_showing_it(sshd: Sshd, tmp_path: Path) -> None:
+    run("ssh-keygen", "-q", "-t", "ed25519", "-N", "passphrase", "-f", tmp_path / "key")
+    for key in ("s3cret", (tmp_path / "key").read_text()):
+        refused = pytest.raises(PortFault, match="ssh-add does not take")
+        with ssh_host(sshd, private_key=key) as remote, refused as caught:
+            remote.run(["true"], timeout=20)
+        assert key.splitlines()[-1] not in str(caught.value)
+
+
+def test_the_private_key_is_in_no_file_and_no_argument_list(direct: SshHost, private_key: str) -> None:
+    assert direct.run(["true"], timeout=20).ok
+    secret = private_key.splitlines()[2].encode()
+    folders = [each for each in Path("/tmp").glob("deploy-ssh-*") if each.is_dir()]
+    assert folders
+    for folder in folders:
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        for each in folder.iterdir():
+            assert not each.is_file() or secret not in each.read_bytes()
+    for process in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            assert secret not in process.read_bytes()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+
+
+def test_close_leaves_no_process_and_no_file(sshd: Sshd) -> None:
+    before = ssh_leftovers()
+    remote = ssh_host(sshd)
+    assert remote.run(["true"], timeout=20).ok
+    assert ssh_leftovers() != before
+    remote.close()
+    remote.close()
+    wait_for(lambda: ssh_leftovers() == before, "the end of master and agent")
+
+
+def test_a_run_killed_for_good_leaves_no_agent(sshd: Sshd, tmp_path: Path) -> None:
+    before = agents()
+    script = tmp_path / "killed.py"
+    script.write_text(
+        "import os, pathlib, signal\n"
+        "from ci_lib.ports.agent import Agent\n"
+        f"key = pathlib.Path({str(sshd.private_key)!r}).read_text()\n"
+        f"Agent(pathlib.Path({str(tmp_path / 'agent')!r}), key)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    assert subprocess.run([sys.executable, script], env={**os.environ, "PYTHONPATH": "."}).returncode == -9
+    assert agents() - before
+    wait_for(lambda: not agents() - before, "the end of the agent")
+
+
+def agents() -> set[str]:
+    return {name for name in ssh_leftovers() if "ssh-agent" in name}
+
+
+def ssh_leftovers() -> set[str]:
+    """Our temporary folders, and the living processes that were started with one of ours or as an agent."""
+    found = {str(each) for each in Path("/tmp").glob("deploy-ssh-*") if each.is_dir()}
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            words = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            if words.startswith(("ssh-agent", "ssh: /tmp/deploy-ssh-", "ssh -S /tmp/deploy-ssh-")):
+                found.add(f"{process.name} {words}")
+    return found
+
+
+def test_a_host_that_is_not_there_is_told(sshd: Sshd) -> None:
+    silent = r"web1 \(root@127.0.0.1\) .*nothing listens on its SSH port"
+    with ssh_host(sshd, port=free_port()) as remote, pytest.raises(Unreachable, match=silent):
+        remote.run(["true"], timeout=20)
+    known = str(sshd.known_hosts)
+    with (
+        SshHost("web2", "no-such-host.invalid", known_hosts=known) as remote,
+        pytest.raises(Unreachable, match="name cannot be resolved"),
+    ):
+        remote.read("/etc/hostname")
+
+
+def test_a_cut_connection_is_unreachable_and_the_next_call_connects_anew(direct: SshHost, sshd: Sshd) -> None:
+    def cut() -> None:
+        time.sleep(0.7)
+        sshd.cut()
+
+    assert direct.run(["true"], timeout=20).ok
+    cutter = threading.Thread(target=cut)
+    cutter.start()
+    with pytest.raises(Unreachable, match=r"web1 .* cannot be reached: the connection broke"):
+        direct.run(["sleep", "5"], timeout=20)
+    cutter.join()
+    assert direct.run(["echo", "again"], timeout=20).stdout == "again\n"
+
+
+def test_a_connection_cut_between_two_calls_is_no_trouble(direct: SshHost, sshd: Sshd) -> None:
+    assert direct.run(["true"], timeout=20).ok
+    sshd.cut()
+    time.sleep(0.3)
+    assert direct.run(["echo", "again"], timeout=20).stdout == "again\n"
+
+
+def test_data_cut_on_the_way_changes_nothing(direct: SshHost, tmp_path: Path) -> None:
+    path = tmp_path / "ledger"
+    path.write_bytes(b"old\n")
+    for script, extra in ((WRITE, ["600"]), (APPEND, ["4", "5"])):
+        argv = ["sh", "-c", script, "sh", "1000", str(tmp_path), str(path), *extra]
+        ran = direct.run(argv, stdin=b"only half of it", timeout=20)
+        assert "did not arrive completely" in ran.stderr
+    argv = ["sh", "-c", UPLOAD, "sh", "1000", str(tmp_path), "", ""]
+    assert direct.run(argv, stdin=b"half a tar", timeout=20).code == 1
+    assert [(each.name, each.read_bytes()) for each in tmp_path.iterdir()] == [("ledger", b"old\n")]
+
+
+def test_a_command_given_up_frees_its_session(direct: SshHost) -> None:
+    for _ in range(SESSIONS + 2):
+        with pytest.raises(TimedOut):
+            direct.run(["sleep", "3"], timeout=0.3)
+    assert direct.run(["echo", "free"], timeout=20).stdout == "free\n"
+
+
+def test_the_users_own_ssh_config_counts(
+    sshd: Sshd, private_key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ssh takes the home folder from the user database, so the configuration comes by way of a wrapper."""
+    config, forwarded = tmp_path / "config", free_port()
+    config.write_text(
+        f"Host shop\n  HostName {sshd.host}\n  Port {sshd.port}\n  User {sshd.user}\n"
+        f"  StrictHostKeyChecking no\n  RemoteCommand echo taken over\n  RequestTTY force\n"
+        f"  HostKeyAlias [{sshd.host}]:{sshd.port}\n  LogLevel DEBUG3\n  ControlPath none\n"
+        f"  LocalForward {forwarded} 127.0.0.1:{sshd.port}\n"
+    )
+    wrapper = tmp_path / "bin/ssh"
+    wrapper.parent.mkdir()
+    wrapper.write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F {config} "$@"\n')
+    wrapper.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{wrapper.parent}:{os.environ['PATH']}")
+    with SshHost("web1", "shop", known_hosts=str(sshd.known_hosts), private_key=private_key) as remote:
+        ran = remote.run(["echo", "ours"], timeout=20)
+        with pytest.raises(Unreachable, match="Connection refused"):
+            RequestsNet().talk("127.0.0.1", forwarded, send=b"", receive=0, timeout=5)
+    assert (ran.stdout, ran.stderr) == ("ours\n", "")
+
+
+def test_a_forward_ends_also_when_its_use_fails(direct: SshHost) -> None:
+    with contextlib.suppress(ValueError), direct.forward("127.0.0.1", 1) as place:
+        raise ValueError
+    with pytest.raises(Unreachable, match="Connection refused"):
+        RequestsNet().talk(*place, send=b"", receive=0, timeout=5)
