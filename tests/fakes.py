@@ -4,13 +4,20 @@ They implement the Protocols of ``ci_lib/ports/protocols.py``. What nobody scrip
 that a test notices every question that it did not expect.
 """
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from ci_lib.domain.errors import Refusal
+from ci_lib.domain.outcome import CheckResult, Mark, StepResult
+from ci_lib.domain.reasons import Reason
+from ci_lib.domain.state import Entry, Lease
+from ci_lib.domain.store import Record
 from ci_lib.ports.protocols import NotFound, Ran, Response, Tree
+from ci_lib.records import chain
 
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -171,3 +178,166 @@ def _next(script: Any) -> Any:
     if isinstance(item, BaseException):
         raise item
     return item
+
+
+Tick = Callable[[str], None]
+"""Called with a name before and after every effect; a test may let it raise, as a kill or a signal would."""
+
+
+def quiet(_: str) -> None:
+    """The tick of a test that interrupts nothing."""
+
+
+@dataclass
+class FakeReporter:
+    """Remembers what was said."""
+
+    said: list[tuple[str, str]] = field(default_factory=list)
+
+    def step(self, name: str) -> None:
+        self.said.append(("step", name))
+
+    def step_done(self, result: StepResult) -> None:
+        self.said.append(("done", f"{result.name} {result.mark}"))
+
+    def check(self, result: CheckResult) -> None:
+        self.said.append(("check", f"{result.name} {result.mark}"))
+
+    def note(self, text: str) -> None:
+        self.said.append(("note", text))
+
+    def warn(self, text: str) -> None:
+        self.said.append(("warn", text))
+
+    def error(self, message: str, hint: str = "") -> None:
+        self.said.append(("error", f"{message} {hint}".strip()))
+
+    def text(self, text: str) -> None:
+        self.said.append(("text", text))
+
+    def verdict(self, mark: Mark, lines: Sequence[str]) -> None:
+        self.said.append(("verdict", f"{mark} {lines[0]}"))
+
+    def mask(self, secrets: Any) -> None:
+        self.said.extend(("mask", secret) for secret in secrets)
+
+    def outputs(self, values: Mapping[str, str]) -> None:
+        self.said.extend(("output", f"{name}={value}") for name, value in values.items())
+
+    def summary(self, markdown: str) -> None:
+        self.said.append(("summary", markdown))
+
+
+@dataclass
+class MemoryState:
+    """Lock and journal with the semantics of `stores/state.py`; `busy`: a command is still at work.
+
+    `fault` is raised by everything that writes, as a host does that is not there any more.
+    """
+
+    clock: FakeClock
+    tick: Tick = quiet
+    lease: Lease | None = None
+    fence: int = 0
+    lines: list[str] = field(default_factory=list)
+    busy: bool = False
+    fault: Exception | None = None
+
+    def peek(self) -> Lease | None:
+        held = self.lease
+        return held if held is not None and held.until > self._now() else None
+
+    def acquire(self, owner: str, *, seconds: float, instead_of: str = "") -> Lease | None:
+        self._writes("acquire")
+        held = self.peek()
+        if held is not None and held.owner != owner and held.holder != instead_of:
+            return None
+        self.fence += 1
+        until = self._now() + int(seconds)
+        self.lease = Lease(owner=owner, holder=f"holder-{self.fence}", until=until, fence=self.fence)
+        self.tick("acquired")
+        return self.lease
+
+    def begin(self, lease: Lease, entry: Entry, *, seconds: float) -> None:
+        self._writes("begin")
+        self._hold(lease, seconds)
+        self.lines = [json.dumps(entry)]
+        self.tick("began")
+
+    def note(self, lease: Lease, entry: Entry, *, seconds: float) -> None:
+        what = entry["event"]
+        self._writes(f"note {what}")
+        self._hold(lease, seconds)
+        self.lines.append(json.dumps(entry))
+        self.tick(f"noted {what}")
+
+    def journal(self) -> tuple[Entry, ...]:
+        return tuple(json.loads(line) for line in self.lines)
+
+    def settle(self, *, seconds: float) -> bool:
+        return not self.busy
+
+    def release(self, lease: Lease) -> None:
+        self._writes("release")
+        if self._mine(lease):
+            self.lease = None
+        self.tick("released")
+
+    def _writes(self, what: str) -> None:
+        self.tick(what)
+        if self.fault is not None:
+            raise self.fault
+
+    def _hold(self, lease: Lease, seconds: float) -> None:
+        if not self._mine(lease):
+            raise Refusal("the lock was lost", reason=Reason.LOST_LOCK)
+        assert self.lease is not None
+        self.lease = replace(self.lease, until=self._now() + int(seconds))
+
+    def _mine(self, lease: Lease) -> bool:
+        return self.lease is not None and (self.lease.holder, self.fence) == (lease.holder, lease.fence)
+
+    def _now(self) -> int:
+        return int(self.clock.now().timestamp())
+
+
+@dataclass
+class MemoryStore:
+    """A ledger in memory with the lines of the real one; `fault` is raised by reading and writing.
+
+    `deaf` lets that many records through before `fault` begins.
+    """
+
+    tick: Tick = quiet
+    ledgers: dict[str, bytes] = field(default_factory=dict)
+    history: str = ""
+    verified: dict[str, str] = field(default_factory=dict)
+    fault: Exception | None = None
+    deaf: int = 0
+
+    def read(self, stack: str) -> bytes:
+        if self.fault is not None and not self.deaf:
+            raise self.fault
+        return self.ledgers.get(stack, b"")
+
+    def append(self, stack: str, body: Mapping[str, Any]) -> Record:
+        what = f"{body['type']} {body['phase']}"
+        self.tick(f"append {what}")
+        if self.fault is not None and not self.deaf:
+            raise self.fault
+        self.deaf = max(0, self.deaf - 1)
+        known = chain.check(self.ledgers.get(stack, b""))
+        line = chain.encode(body, seq=len(known.lines), prev=known.head)
+        self.ledgers[stack] = self.ledgers.get(stack, b"") + line
+        self.tick(f"appended {what}")
+        return chain.decode(line[:-1])
+
+    def add_history(self, lines: tuple[str, ...]) -> None:
+        self.history += "".join(lines)
+
+    def set_verified(self, stack: str, text: str) -> None:
+        self.verified[stack] = text
+
+    def bodies(self, stack: str = "shop") -> list[dict[str, Any]]:
+        """All records, oldest first."""
+        return [dict(record.body) for record in chain.check(self.read(stack)).newest_first()][::-1]

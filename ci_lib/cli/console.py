@@ -63,13 +63,20 @@ class Session:
 
 def open_session(*, quiet: bool = False) -> Session:
     """Read the environment, find the CI, mask what looks secret. ``quiet`` keeps standard output for JSON."""
-    env = {"USER": getpass.getuser(), **environment()}
+    env = {"USER": _user(), **environment()}
     process = this_process()
     owner = f"local:{machine()}/{process.pid}.{process.started}"
     facts = detect(env, local_owner=owner)
     redact = Redactor(secret_values(env))
     reporter = _reporter(env, facts, redact, quiet=quiet)
     return Session(env=env, facts=facts, redact=redact, reporter=reporter, runner=LocalHost("runner"))
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container may run under a number that has no name
+        return "unknown"
 
 
 def _reporter(env: Mapping[str, str], facts: CiFacts, redact: Redactor, *, quiet: bool) -> Reporter:

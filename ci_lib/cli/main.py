@@ -1,12 +1,14 @@
 """The command line: built from ``cli/table.py``, one module a command, loaded when it is called."""
 
 import sys
+import traceback
 from importlib import import_module
 from typing import Any, assert_never
 
 import click
 
 from ci_lib.cli.table import TABLE, Command, Kind, Option
+from ci_lib.domain.errors import Cancelled
 from ci_lib.domain.reasons import Exit
 from ci_lib.version import VERSION
 
@@ -14,6 +16,9 @@ _EPILOG = (
     "Exit codes: 0 done; 2 usage or configuration; 3 stopped, nothing changed; 4 a check failed; "
     "10-12 refused; 13 locked; 20 rolled back; 24 needs a person; 70 a defect; 130 cancelled."
 )
+
+_LARGEST = 1_000_000
+"""More seconds, or lines, than anybody means."""
 
 
 class _Commands(click.Group):
@@ -69,7 +74,8 @@ def _kind(option: Option) -> dict[str, Any]:
         case Kind.TEXT:
             return {"default": option.default, "show_default": bool(option.default)}
         case Kind.NUMBER:
-            return {"type": click.FloatRange(min=0), "default": float(option.default), "show_default": True}
+            bounds = click.IntRange(min=0, max=_LARGEST)
+            return {"type": bounds, "default": int(option.default), "show_default": True}
         case Kind.FLAG:
             return {"is_flag": True, "default": False}
         case Kind.MANY:
@@ -90,9 +96,13 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line and end the process with the documented exit code."""
     try:
         cli.main(args=arguments, prog_name="deploy-actions", standalone_mode=False)
-    except click.exceptions.Abort:
+    except (click.exceptions.Abort, Cancelled):
         sys.exit(int(Exit.CANCELLED))
     except click.ClickException as error:
         error.show()
         sys.exit(int(Exit.USAGE))
+    except Exception:
+        # Python itself would end with 1, which is no exit code of ours.
+        traceback.print_exc()
+        sys.exit(int(Exit.BUG))
     sys.exit(int(Exit.OK))

@@ -8,7 +8,7 @@ from ci_lib.domain.reasons import Exit, Verb
 from ci_lib.engine import flow
 from ci_lib.engine.survey import read_chain
 from ci_lib.records import ledger
-from ci_lib.report.rollback import RollbackRow, candidates
+from ci_lib.report.rollback import RollbackRow, candidates, candidates_page
 
 
 def run(values: Values) -> Exit:
@@ -34,6 +34,8 @@ def _list(values: Values, session: Session) -> Found:
         )
         for item in served
     ]
+    page = candidates_page(settings.stack, settings.environment, session.redact.deep(rows))
+    session.reporter.summary(page)
     return Found(data=[row.as_json() for row in rows], text=candidates(rows))
 
 

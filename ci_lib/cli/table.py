@@ -51,6 +51,14 @@ class Option:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """What an action hands to the steps that follow."""
+
+    name: str
+    help: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
     """A verb (``action`` is True: it has an action of its own) or another command."""
 
@@ -58,7 +66,7 @@ class Command:
     summary: str
     options: tuple[Option, ...] = ()
     action: bool = False
-    outputs: tuple[str, ...] = ()
+    outputs: tuple[Output, ...] = ()
     example: str = ""
 
 
@@ -118,12 +126,7 @@ ROLLBACK_ON_FAILURE = Option(
 LAST_GOOD = Option(
     name="last-good", kind=Kind.FLAG, help="The newest earlier release that served here and is not bad."
 )
-LIST = Option(
-    name="list",
-    kind=Kind.FLAG,
-    where=Where.TERMINAL,
-    help="List what can be rolled back to, and change nothing.",
-)
+LIST = Option(name="list", kind=Kind.FLAG, help="List what can be rolled back to, and change nothing.")
 LIMIT = Option(
     name="limit", metavar="N", kind=Kind.NUMBER, default="20", where=Where.TERMINAL, help="How many to show."
 )
@@ -135,15 +138,20 @@ _PLACE = (CONFIG, STACK, ENVIRONMENT)
 _GATES = (FORCE, REASON, SKIP_CHECKS, APPROVER)
 _END = (EVIDENCE, JSON)
 _OUTPUTS = (
-    "status",
-    "reason-code",
-    "version",
-    "release-id",
-    "image-digest",
-    "images",
-    "previous-version",
-    "evidence-path",
-    "result-path",
+    Output(
+        name="status",
+        help="deployed, unchanged or passed, which are green; "
+        "rolled_back, failed, refused, partial or unknown, which are red.",
+    ),
+    Output(name="reason-code", help="Why it ended so; docs/reference/exit-codes.md lists them all."),
+    Output(name="version", help="The version that was asked for."),
+    Output(name="release-id", help="SHA-256 of the release: its images by digest, and its files."),
+    Output(name="image-digest", help="The image's digest; empty when the release has several images."),
+    Output(name="images", help="JSON: the name of each image and its repository:tag@digest."),
+    Output(name="previous-version", help="The version that ran before."),
+    Output(name="evidence-path", help="The evidence folder on the runner; empty when there is none."),
+    Output(name="evidence-name", help="The name of the evidence folder, and of the artifact made of it."),
+    Output(name="result-path", help="The result as JSON, a file in the evidence folder."),
 )
 
 VERBS = (

@@ -62,6 +62,7 @@ def built(session: Session, settings: Resolved) -> Iterator[Built]:
                     argv, timeout=limit, cwd=settings.folder, env=facts
                 ),
                 ended=_ended,
+                redact=session.redact,
             ),
             host=host,
             runner=session.runner,

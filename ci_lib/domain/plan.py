@@ -80,6 +80,9 @@ class Step:
 
 Plan = tuple[Step, ...]
 
+OPTIONAL = frozenset({StepKind.PREPARE, StepKind.PULL, StepKind.RETAIN})
+"""The kinds that a target may leave to somebody else: a cluster fetches its images and keeps its history."""
+
 CHANGING = frozenset({StepKind.SWITCH, StepKind.RESTORE, StepKind.TAKE_DOWN})
 """The kinds that change what runs: once one of them has started, nothing is as it was."""
 

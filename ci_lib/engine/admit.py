@@ -1,5 +1,7 @@
 """The gate: asking the verified-image rule, and what an override needs."""
 
+from collections.abc import Collection
+
 from ci_lib.domain.errors import UsageFault
 from ci_lib.domain.images import Release
 from ci_lib.domain.reasons import Verb
@@ -20,9 +22,10 @@ def check_request(request: Request, tools: Tools) -> None:
             hint="use deploy, or add `requires: {environment: …}` to it in deploy.yml",
         )
     named = request.version or request.images
-    if request.verb is Verb.PROMOTE and tools.ci.provider != "local" and not named:
+    brings_in = requires is not None and request.verb in (Verb.DEPLOY, Verb.PROMOTE)
+    if brings_in and tools.ci.provider != "local" and not named:
         raise UsageFault(
-            "in CI promote needs the version: what the approver saw is what must run",
+            f"in CI {request.verb} to {environment} needs the version: what the approver saw must run",
             hint="pass the version that staging gave as its output",
         )
     if request.force and requires is None:
@@ -34,12 +37,23 @@ def check_request(request: Request, tools: Tools) -> None:
         )
     if request.skip_checks and not request.approver.strip():
         raise UsageFault("--skip-checks needs --approver NAME", hint="somebody else has to agree to it")
-    if request.skip_checks and request.approver.strip() == tools.ci.actor:
+    if request.skip_checks and _same_person(request.approver, tools.ci.actor):
         raise UsageFault(f"--approver {request.approver} is the one who runs this", hint="name somebody else")
 
 
-def admit(request: Request, tools: Tools, chain: Chain, release: Release) -> tuple[VerifiedImage, ...]:
-    """Let the release's images through, or raise ``Refusal`` (NOT_VERIFIED) with every reason."""
+def _same_person(one: str, other: str) -> bool:
+    """Names of users are the same in capitals, and with the ``@`` of a mention."""
+    return one.strip().removeprefix("@").casefold() == other.strip().removeprefix("@").casefold()
+
+
+def admit(
+    request: Request, tools: Tools, chain: Chain, release: Release, named: Collection[str]
+) -> tuple[VerifiedImage, ...]:
+    """Let the release's images through, or raise ``Refusal`` (NOT_VERIFIED) with every reason.
+
+    Images that are not ``named`` run here already and are carried forward: the rule is not asked about them
+    again, unless the whole set has to be verified.
+    """
     requires = tools.settings.place.requires
     if requires is None:
         return exempt(release.images, Basis.NOT_REQUIRED)
@@ -54,4 +68,8 @@ def admit(request: Request, tools: Tools, chain: Chain, release: Release) -> tup
         release_id=release.set_id,
     )
     evidence = ledger.verifications(chain, requires.environment, release)
-    return verified(subjects, requirement, evidence, now=tools.clock.now())
+    if requires.match == "set":
+        return verified(subjects, requirement, evidence, now=tools.clock.now())
+    asked = tuple(subject for subject in subjects if subject.image.name in named)
+    carried = exempt((image for image in release.images if image.name not in named), Basis.ROLLBACK)
+    return (*verified(asked, requirement, evidence, now=tools.clock.now()), *carried)

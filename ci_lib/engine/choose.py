@@ -28,7 +28,7 @@ def scope(request: Request, settings: Resolved) -> tuple[str, ...]:
     if request.only and any(name not in request.only for name in named):
         raise UsageFault("--image names an image that --only leaves out", hint="name the same in both")
     if request.only:
-        return request.only
+        return tuple(dict.fromkeys(request.only))
     return known if request.version else tuple(dict.fromkeys(named))
 
 
@@ -44,6 +44,10 @@ def references(request: Request, settings: Resolved) -> Mapping[str, Reference]:
             hint="give --version TAG, or --image NAME=REPOSITORY@sha256:…",
         )
     tags = versions(request.version, names)
+    known = tuple(settings.images)
+    for name in tags:
+        if name not in known:
+            raise UsageFault(f"{settings.stack} has no image {name!r}", hint=_near(name, known))
     found: dict[str, Reference] = {}
     for name in names:
         asked = request.images.get(name) or (request.images.get("") if len(settings.images) == 1 else None)
@@ -66,6 +70,8 @@ def versions(version: str, names: Iterable[str]) -> Mapping[str, str]:
     else:
         pairs = [part.partition(":") for part in version.split(",")]
         tags = {name: tag for name, _, tag in pairs}
+        if len(tags) < len(pairs):
+            raise UsageFault(f"{version[:80]!r} names an image twice")
     for tag in tags.values():
         if not is_tag(tag):
             raise UsageFault(
@@ -103,6 +109,8 @@ def rollback_target(
     Raises ``UsageFault`` when there is none, ``Refusal`` (POLICY) when the one asked for is bad.
     """
     names = scope(request, settings)
+    if request.last_good and request.version:
+        raise UsageFault("--version and --last-good contradict each other", hint="give one of them")
     if not request.last_good and not request.version:
         raise UsageFault("nothing to roll back to was named", hint="give --version, --last-good or --list")
     pool = list(candidates)
@@ -161,6 +169,9 @@ def _explicit(name: str, asked: str, repository: str) -> Reference:
             f"image {name!r} comes from {repository}, not from {reference.repository}",
             hint=f"change `images.{name}.repository` in deploy.yml if that is meant",
         )
+    if reference.tag == "latest":
+        hint = "name the tag of a commit, or leave the tag out: repository@sha256:…"
+        raise UsageFault(f"{asked!r} says 'latest', which is not a version", hint=hint)
     if not reference.tag and not reference.digest:
         hint = f"write {asked}:TAG or {asked}@sha256:…"
         raise UsageFault(f"{asked!r} has neither tag nor digest", hint=hint)

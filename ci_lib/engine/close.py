@@ -1,19 +1,22 @@
 """The end of a run: the outcome goes into the ledger, the text views and the journal, in that order."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from ci_lib.domain.errors import Refusal
 from ci_lib.domain.images import Release
 from ci_lib.domain.outcome import Failure, Outcome
-from ci_lib.domain.reasons import Reason
-from ci_lib.domain.state import Lease
+from ci_lib.domain.reasons import Reason, Status
+from ci_lib.domain.state import Entry, Lease
 from ci_lib.domain.store import Record
 from ci_lib.engine.tools import Tools
 from ci_lib.ports.protocols import PortFault
 from ci_lib.records.views import history_lines
 
 _END = 60.0
+
+Body = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,11 +43,15 @@ def close(
     previous: Release | None = None,
     notes: Notes | None = None,
     late: bool = False,
+    owed: Sequence[Body] = (),
+    withhold: bool = False,
 ) -> Outcome:
     """Record the outcome and end the journal; returns it with record ids and the ledger's head.
 
-    When the ledger cannot be written the journal stays open: the next run finds it and records the outcome
-    then, marked late. A green outcome becomes one that needs a person, a red one keeps its reason.
+    When the ledger cannot be written the journal stays open and keeps the records: the next run writes them
+    then, marked late. A green outcome becomes one that needs a person, a red one keeps its reason. ``owed``
+    are records that an earlier run could not write. ``withhold``: the ledger is known to be unusable and the
+    run went on without it; it is not written to, and the outcome stays what it is.
     """
     notes = notes or Notes()
     more: dict[str, str | bool] = {"ref": intent}
@@ -55,46 +62,92 @@ def close(
     now = tools.clock.now()
     body = tools.frame.outcome(outcome, now, release, **more)
     body["previous"] = previous.as_json() if previous else None
+    bodies: list[Body] = [*owed, body]
+    if notes.verified is not None and release is not None:
+        bodies.append(tools.frame.verified(now, release, outcome.checks, passed=notes.verified))
+    if withhold:
+        return _kept_in_journal(tools, lease, outcome, bodies)
+    return record(tools, lease, outcome, bodies)
+
+
+def record(tools: Tools, lease: Lease | None, outcome: Outcome, bodies: Sequence[Body]) -> Outcome:
+    """Write records, and the views of them, and end the journal: the second half of ``close``."""
     records: list[Record] = []
     try:
-        records.append(tools.store.append(tools.settings.stack, body))
-        if notes.verified is not None and release is not None:
-            verification = tools.frame.verified(now, release, outcome.checks, passed=notes.verified)
-            records.append(tools.store.append(tools.settings.stack, verification))
-    except Refusal as refusal:
-        return _unrecorded(tools, lease, outcome, refusal)
-    if lease is not None:
-        tools.state.note(lease, {"event": "end", "status": str(outcome.status)}, seconds=_END)
-    viewed = _views(tools, body, release, verified=bool(notes.verified))
+        for body in bodies:
+            records.append(tools.store.append(tools.settings.stack, body))
+    except (Refusal, PortFault) as fault:
+        return _unrecorded(tools, lease, outcome, fault, bodies[len(records) :])
+    ended = end_journal(tools, lease, {"event": "end", "status": str(outcome.status)})
+    viewed = _views(tools, bodies)
     return replace(
         outcome,
-        records=(*outcome.records, *(record.id for record in records)),
-        record_lines=(*outcome.record_lines, *(record.raw for record in records)),
+        records=(*outcome.records, *(written.id for written in records)),
+        record_lines=(*outcome.record_lines, *(written.raw for written in records)),
         ledger_head=records[-1].line,
-        notes=(*outcome.notes, *viewed),
+        notes=(*outcome.notes, *ended, *viewed),
     )
 
 
-def _views(
-    tools: Tools, body: Mapping[str, object], release: Release | None, *, verified: bool
-) -> tuple[str, ...]:
+def end_journal(tools: Tools, lease: Lease | None, entry: Entry) -> tuple[str, ...]:
+    """Write the last line; where that fails, the next run finds the journal open and clears up.
+
+    Returns what there is to say about it. A lock lost as late as this changes nothing about the outcome.
+    """
+    if lease is None:
+        return ()
+    try:
+        tools.state.note(lease, entry, seconds=_END)
+    except (Refusal, PortFault) as fault:
+        return (f"the journal could not be ended, the next run will: {fault}",)
+    return ()
+
+
+def _views(tools: Tools, bodies: Sequence[Body]) -> tuple[str, ...]:
     """Write the text views; they are for reading only, so a failure is a note."""
     settings = tools.settings
     try:
-        lines = history_lines(body, stack=settings.history_name, environment=settings.history_env)
-        tools.store.add_history(lines)
-        if verified and release is not None:
-            tools.store.set_verified(settings.stack, release.version + "\n")
+        for body in bodies:
+            if "status" in body:
+                lines = history_lines(body, stack=settings.history_name, environment=settings.history_env)
+                tools.store.add_history(lines)
+            elif body.get("result") == "PASSED":
+                tools.store.set_verified(settings.stack, body["release"]["version"] + "\n")
     except PortFault as fault:
         return (f"the text views could not be written: {fault}",)
     return ()
 
 
-def _unrecorded(tools: Tools, lease: Lease | None, outcome: Outcome, refusal: Refusal) -> Outcome:
-    if lease is not None:
-        tools.state.note(lease, {"event": "unrecorded"}, seconds=_END)
-    note = f"the outcome is not in the ledger yet: {refusal.message}; the next run records it"
-    if not outcome.green:
-        return replace(outcome, notes=(*outcome.notes, note))
-    failure = Failure(step="record", cause=refusal.message, hint=refusal.hint)
-    return replace(outcome, reason=Reason.RECORD, failure=failure, notes=(*outcome.notes, note))
+def _unrecorded(
+    tools: Tools, lease: Lease | None, outcome: Outcome, fault: Refusal | PortFault, bodies: Sequence[Body]
+) -> Outcome:
+    """What becomes of an outcome whose record could not be written."""
+    if lease is None:
+        return replace(outcome, notes=(*outcome.notes, f"the outcome is not in the ledger: {fault}"))
+    kept = _kept_in_journal(tools, lease, outcome, bodies)
+    if not kept.green:
+        return kept
+    hint = fault.hint if isinstance(fault, Refusal) else ""
+    failure = Failure(step="record", cause=str(fault), hint=hint)
+    return replace(kept, reason=Reason.RECORD, failure=failure)
+
+
+def _kept_in_journal(
+    tools: Tools, lease: Lease | None, outcome: Outcome, bodies: Sequence[Body]
+) -> Outcome:
+    entry = {
+        "event": "unrecorded",
+        "status": str(outcome.status),
+        "reason": str(outcome.reason),
+        "bodies": [dict(body) | {"late": True} for body in bodies],
+    }
+    ended = end_journal(tools, lease, entry)
+    return replace(
+        outcome, notes=(*outcome.notes, "not in the ledger yet; the next run records it", *ended)
+    )
+
+
+def record_late(tools: Tools, lease: Lease, outcome: Outcome, entry: Entry) -> Outcome:
+    """Write the records that an earlier run left in its journal; ``outcome`` says which run that was."""
+    ended = replace(outcome, status=Status(entry["status"]), reason=Reason(entry["reason"]))
+    return record(tools, lease, ended, entry["bodies"])

@@ -24,6 +24,7 @@ from ci_lib.engine.tools import Request, Tools
 from ci_lib.plan.deploy import deploy as deploy_plan
 from ci_lib.plan.parts import backup_step, examined
 from ci_lib.plan.rollback import rollback as rollback_plan
+from ci_lib.records.chain import Chain
 
 
 def deploy(request: Request, tools: Tools) -> Outcome:
@@ -31,11 +32,9 @@ def deploy(request: Request, tools: Tools) -> Outcome:
 
     def body(run: Run) -> Outcome:
         check_request(request, tools)
-        chain = read_chain(tools)
-        named = named_images(request, tools, chain)
+        named = named_images(request, tools, read_chain(tools))
         with holding(tools, wait=request.lock_wait) as lease:
-            run.note_recovery(recover(tools, lease))
-            ground = survey_deploy(request, tools, read_chain(tools), named)
+            ground = survey_deploy(request, tools, run.ledger_of(lease), named)
             return run.carry_out(lease, ground, deploy_plan(ground))
 
     return Run(request=request, tools=tools).guarded(body)
@@ -50,10 +49,8 @@ def rollback(request: Request, tools: Tools) -> Outcome:
 
     def body(run: Run) -> Outcome:
         check_request(request, tools)
-        chain = run.chain_or_none()
         with holding(tools, wait=request.lock_wait) as lease:
-            if chain is not None:
-                run.note_recovery(recover(tools, lease))
+            chain = run.cleared_up(lease)
             ground = survey_rollback(request, tools, chain)
             return run.carry_out(lease, ground, rollback_plan(ground), recorded=chain is not None)
 
@@ -68,10 +65,8 @@ def post_verify(request: Request, tools: Tools) -> Outcome:
     """
 
     def body(run: Run) -> Outcome:
-        read_chain(tools)
         with holding(tools, wait=request.lock_wait) as lease:
-            run.note_recovery(recover(tools, lease))
-            ground = survey_serving(request, tools, read_chain(tools))
+            ground = survey_serving(request, tools, run.ledger_of(lease))
             outcome = run.carry_out(lease, ground, examined(ground, "checks", "verify"))
         failed = outcome.reason is Reason.CHECKS and request.rollback_on_failure
         return after_failed_checks(run, outcome) if failed else outcome
@@ -90,10 +85,15 @@ def after_failed_checks(run: Run, failed: Outcome) -> Outcome:
         steps=back.steps,
         cause=back.failure.cause if back.failure else "",
     )
+    status, reason = Status.PARTIAL, Reason.ROLLBACK_FAILED
+    if back.green:
+        status, reason = Status.ROLLED_BACK, Reason.ROLLED_BACK
+    elif back.reason is Reason.CANCELLED:
+        status, reason = Status.UNKNOWN, Reason.CANCELLED
     return replace(
         failed,
-        status=Status.ROLLED_BACK if back.green else Status.PARTIAL,
-        reason=Reason.ROLLED_BACK if back.green else Reason.ROLLBACK_FAILED,
+        status=status,
+        reason=reason,
         rollback=way,
         records=(*failed.records, *back.records),
         record_lines=(*failed.record_lines, *back.record_lines),
@@ -105,9 +105,8 @@ def backup(request: Request, tools: Tools) -> Outcome:
     """Make one backup now."""
 
     def body(run: Run) -> Outcome:
-        read_chain(tools)
         with holding(tools, wait=request.lock_wait) as lease:
-            run.note_recovery(recover(tools, lease))
+            run.ledger_of(lease)
             ground = survey_serving(request, tools, None)
             step = backup_step(tools.settings.settings, tools.settings.host)
             return run.carry_out(lease, ground, (step,))
@@ -119,20 +118,33 @@ def finalize(request: Request, tools: Tools) -> Outcome:
     """Clear up after an interrupted run of this job, or of one whose lock has run out; safe at any time."""
 
     def body(run: Run) -> Outcome:
-        if not unfinished(tools.state.journal()):
+        # A run that was stopped before its first step leaves no more than its lock.
+        if tools.state.peek() is None and not unfinished(tools.state.journal()):
             return run.nothing_to_do("nothing was left to clear up")
         try:
             with holding(tools, wait=request.lock_wait) as lease:
-                recovered = recover(tools, lease)
+                recovered = recover(tools, lease, chain_if_any(tools))
         except Refusal as refusal:
             if refusal.reason is not Reason.LOCKED:
                 raise
             return run.nothing_to_do(f"left alone, since another run is at work: {refusal.message}")
         if recovered is None:
             return run.nothing_to_do("nothing was left to clear up")
+        if recovered.status is Status.FAILED:
+            what = f"an interrupted {recovered.verb} of {recovered.version} had changed nothing"
+            return replace(run.nothing_to_do(what), records=recovered.records)
         return replace(recovered, verb=Verb.FINALIZE, actor=run.base.actor, run_url=run.base.run_url)
 
     return Run(request=request, tools=tools).guarded(body)
+
+
+def chain_if_any(tools: Tools) -> Chain | None:
+    """The ledger; None when it cannot be had, which must not keep anybody from clearing up."""
+    try:
+        return read_chain(tools)
+    except Refusal as refusal:
+        tools.reporter.warn(refusal.message)
+        return None
 
 
 def preflight(request: Request, tools: Tools) -> Outcome:

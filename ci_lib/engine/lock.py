@@ -8,6 +8,7 @@ from ci_lib.domain.reasons import Reason
 from ci_lib.domain.state import Lease
 from ci_lib.engine.perform import LEASE_SLACK
 from ci_lib.engine.tools import Tools
+from ci_lib.ports.protocols import PortFault
 
 _FIRST_STEP = 300.0
 _POLL = 2.0
@@ -19,15 +20,17 @@ def take(tools: Tools, *, wait: float) -> Lease:
     A lease whose time is over, or whose owner is known to be dead, is taken over.
     """
     deadline = tools.clock.monotonic() + wait
+    seconds = _FIRST_STEP + LEASE_SLACK
     while True:
-        held = tools.state.peek()
-        dead = held.holder if held and tools.ended(held.owner) else ""
-        seconds = _FIRST_STEP + LEASE_SLACK
-        lease = tools.state.acquire(tools.ci.owner, seconds=seconds, instead_of=dead)
+        lease = tools.state.acquire(tools.ci.owner, seconds=seconds)
         if lease is not None:
-            if dead:
-                tools.reporter.note("took over the lock of a run that died")
             return lease
+        held = tools.state.peek()
+        if held is not None and tools.ended(held.owner):
+            lease = tools.state.acquire(tools.ci.owner, seconds=seconds, instead_of=held.holder)
+            if lease is not None:
+                tools.reporter.note("took over the lock of a run that died")
+                return lease
         if tools.clock.monotonic() >= deadline:
             raise _locked(tools, held)
         tools.clock.sleep(_POLL)
@@ -40,9 +43,17 @@ def holding(tools: Tools, *, wait: float) -> Iterator[Lease]:
     try:
         yield lease
     except Exception:
-        tools.state.release(lease)
+        _give_back(tools, lease)
         raise
-    tools.state.release(lease)
+    _give_back(tools, lease)
+
+
+def _give_back(tools: Tools, lease: Lease) -> None:
+    """Release the lock; where that fails the lease ends by itself, and the outcome stays what it is."""
+    try:
+        tools.state.release(lease)
+    except PortFault as fault:
+        tools.reporter.warn(f"the lock could not be given back, it ends by itself: {fault}")
 
 
 def _locked(tools: Tools, held: Lease | None) -> Refusal:

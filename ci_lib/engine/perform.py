@@ -1,5 +1,6 @@
 """Doing a plan: one step after the other, journalled, and back again when one fails."""
 
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -8,7 +9,7 @@ from ci_lib.domain.outcome import CheckResult, Mark, Packet, Return, StepResult
 from ci_lib.domain.plan import BLAMING, CHANGING, Plan, Step, StepKind, StepReport
 from ci_lib.domain.reasons import Reason
 from ci_lib.domain.running import Running
-from ci_lib.domain.state import Lease
+from ci_lib.domain.state import Entry, Lease
 from ci_lib.domain.target import Candidate
 from ci_lib.engine.tools import Tools
 from ci_lib.plan.ground import instances, strangers
@@ -16,6 +17,9 @@ from ci_lib.ports.protocols import PortFault, UnknownHostKey
 
 LEASE_SLACK = 60.0
 """Seconds by which the lease outlives the time limit of the step that it was taken for."""
+
+_NOT_ITS_FAULT = frozenset({Reason.UNREACHABLE, Reason.HOST_KEY, Reason.STATE, Reason.BUG})
+"""Reasons that say nothing about the release: it could not be looked at."""
 
 _Identity = tuple[tuple[str, str, int, bool], ...]
 
@@ -36,13 +40,16 @@ class Performed:
     @property
     def to_blame(self) -> bool:
         """Whether the release itself failed, and not something around it."""
-        return self.failed is not None and self.failed.kind in BLAMING
+        if self.failed is None or self.fault is None:
+            return False
+        return self.failed.kind in BLAMING and self.fault.reason not in _NOT_ITS_FAULT
 
 
 class Performer:
     """Performs plans under one lease.
 
-    ``candidate`` is what preflight looks at; ``variables`` are the facts for hooks and checks.
+    ``candidate`` is what preflight looks at; ``variables`` are the facts for hooks and checks. ``done`` is
+    how far it got, also when a cancellation or a lost lock ended it.
     """
 
     def __init__(
@@ -58,7 +65,7 @@ class Performer:
         self._candidate = candidate
         self._variables = variables or {}
         self._identity: _Identity | None = None
-        self._done = Performed()
+        self.done = Performed()
         self._own: Mapping[StepKind, Callable[[Step], StepReport]] = {
             StepKind.PREFLIGHT: self._preflight,
             StepKind.PROVE: self._prove,
@@ -72,19 +79,15 @@ class Performer:
         Raises ``Refusal`` (LOST_LOCK) when another run took over: then nothing is undone either, since
         what runs is not ours any more.
         """
+        begun: list[Step] = []
         for number, step in enumerate(plan):
-            self._tools.state.note(
-                self._lease, {"event": "start", "step": number}, seconds=step.time_limit + LEASE_SLACK
-            )
-            self._done.changed = self._done.changed or step.kind in CHANGING
-            fault = self._attempt(step)
+            fault = self._attempt(step, {"event": "start", "step": number}, begun)
             if fault is not None:
-                self._done.failed, self._done.fault = step, fault
-                begun = plan[: number + 1]
-                self._done.packet = self._tools.target.diagnose() if self._done.changed else None
-                self._done.back = self.go_back(begun)
+                self.done.failed, self.done.fault = step, fault
+                self.done.packet = self._diagnosed() if self.done.changed else None
+                self.done.back = self.go_back(tuple(begun))
                 break
-        return self._done
+        return self.done
 
     def go_back(self, begun: Plan) -> Return | None:
         """Undo the begun steps, the last one first; None when there was nothing to undo."""
@@ -93,18 +96,16 @@ class Performer:
             return None
         self._tools.reporter.warn("going back to what ran before")
         self._identity = None
-        before = len(self._done.steps)
+        before = len(self.done.steps)
         cause = ""
         for step in undo:
-            seconds = step.time_limit + LEASE_SLACK
-            self._tools.state.note(self._lease, {"event": "undo", "step": step.name}, seconds=seconds)
-            fault = self._attempt(step)
+            fault = self._attempt(step, {"event": "undo", "step": step.name}, [])
             if fault is not None:
                 cause = f"{step.name}: {fault.message}"
                 break
         old = undo[0].release if undo[0].kind is StepKind.RESTORE else None
-        steps = tuple(self._done.steps[before:])
-        del self._done.steps[before:]
+        steps = tuple(self.done.steps[before:])
+        del self.done.steps[before:]
         return Return(
             version=old.version if old else "",
             release_id=old.id if old else "",
@@ -113,7 +114,13 @@ class Performer:
             cause=cause,
         )
 
-    def _attempt(self, step: Step) -> DeployError | None:
+    def _announce(self, step: Step, entry: Entry, begun: list[Step]) -> None:
+        """Write the journal before a step; a step that cannot be announced is not done, nor undone."""
+        self._tools.state.note(self._lease, entry, seconds=step.time_limit + LEASE_SLACK)
+        begun.append(step)
+        self.done.changed = self.done.changed or step.kind in CHANGING
+
+    def _attempt(self, step: Step, entry: Entry, begun: list[Step]) -> DeployError | None:
         """Do one step and note how long it took; a failure that must not stop the run becomes a note."""
         reporter, clock = self._tools.reporter, self._tools.clock
         reporter.step(step.name)
@@ -121,6 +128,7 @@ class Performer:
         fault: DeployError | None = None
         report = StepReport()
         try:
+            self._announce(step, entry, begun)
             report = self._own.get(step.kind, self._tools.target.apply)(step)
         except Refusal:
             raise
@@ -128,17 +136,33 @@ class Performer:
             fault = error
         except PortFault as error:
             fault = as_fault(error)
+        except Exception as error:
+            # Even a defect of ours must not keep a half-made change from being undone.
+            reporter.text(traceback.format_exc())
+            fault = StepFault(
+                f"a defect of deploy-actions: {type(error).__name__}: {error}",
+                hint="please report it with the traceback in the log",
+                reason=Reason.BUG,
+            )
         mark = Mark.PASSED if fault is None else Mark.FAILED
         if fault is not None and not _must(step):
-            self._done.notes.append(f"{step.name} failed: {fault.message}")
+            self.done.notes.append(f"{step.name} failed: {fault.message}")
             mark, fault = Mark.WARNED, None
         result = StepResult(
             name=step.name, mark=mark, seconds=clock.monotonic() - started, notes=report.notes
         )
-        self._done.steps.append(result)
-        self._done.notes.extend(report.notes)
+        self.done.steps.append(result)
+        self.done.notes.extend(report.notes)
         reporter.step_done(result)
         return fault
+
+    def _diagnosed(self) -> Packet | None:
+        """The failure packet; whatever goes wrong with it, the way back matters more."""
+        try:
+            return self._tools.target.diagnose()
+        except Exception as error:
+            self.done.notes.append(f"the failure packet could not be had: {type(error).__name__}: {error}")
+            return None
 
     def _preflight(self, _: Step) -> StepReport:
         if self._candidate is None:
@@ -181,8 +205,9 @@ class Performer:
         for workload, wanted in step.args.get("workloads", {}).items():
             if counts.get(workload, 0) < wanted:
                 raise StepFault(f"{workload} has {counts.get(workload, 0)} instances, wanted {wanted}")
+        one_shot = self._tools.settings.settings.compose.one_shot
         for item in managed:
-            if not item.serving and item.exit_code != 0:
+            if not item.serving and (item.exit_code != 0 or item.workload not in one_shot):
                 raise StepFault(f"{item.workload} is {item.health} (exit code {item.exit_code})")
 
     def _check(self, step: Step) -> StepReport:
@@ -199,16 +224,17 @@ class Performer:
 
     def _hook(self, step: Step) -> StepReport:
         command = tuple(step.args["command"])
-        ran = self._tools.hook(command, self._variables, step.time_limit)
+        what = f"hook {step.args['name']} {command[0]!r}"
+        try:
+            ran = self._tools.hook(command, self._variables, step.time_limit)
+        except PortFault as fault:
+            raise StepFault(f"{what}: {fault}", reason=Reason.HOOK) from fault
         if not ran.ok:
-            raise StepFault(
-                f"hook {step.args['name']} {command[0]!r} exited {ran.code}: {ran.said}",
-                reason=Reason.HOOK,
-            )
+            raise StepFault(f"{what} exited {ran.code}: {ran.said}", reason=Reason.HOOK)
         return StepReport()
 
     def _record(self, results: tuple[CheckResult, ...]) -> None:
-        self._done.checks.extend(results)
+        self.done.checks.extend(results)
         for result in results:
             self._tools.reporter.check(result)
 

@@ -6,12 +6,14 @@ from typing import Any
 from ci_lib.domain.errors import StepFault
 from ci_lib.domain.images import Release
 from ci_lib.domain.outcome import Change, Failure, Outcome
-from ci_lib.domain.plan import BLAMING, CHANGING, Plan, Step
+from ci_lib.domain.plan import BLAMING, CHANGING, Plan, Step, StepKind
 from ci_lib.domain.reasons import Reason, Status, Verb
 from ci_lib.domain.state import Entry, Lease
-from ci_lib.engine.close import close
+from ci_lib.engine.close import close, end_journal, record_late
 from ci_lib.engine.perform import Performer
 from ci_lib.engine.tools import Tools
+from ci_lib.records import ledger
+from ci_lib.records.chain import Chain
 
 _SETTLE = 60.0
 
@@ -21,16 +23,24 @@ def unfinished(entries: tuple[Entry, ...]) -> bool:
     return bool(entries) and entries[-1]["event"] != "end"
 
 
-def recover(tools: Tools, lease: Lease) -> Outcome | None:
+def owed(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
+    """The records that the newest run in the journal, or one before it, could not write."""
+    if not unfinished(entries):
+        return ()
+    newest: tuple[Entry, ...] = tuple(entries[-1].get("bodies", ()))
+    return newest or tuple(entries[0].get("owed", ()))
+
+
+def recover(tools: Tools, lease: Lease, chain: Chain | None) -> Outcome | None:
     """Bring an interrupted run to a known end and record it; None when there was none.
 
     Before the switch nothing has to be done. A release that had passed its checks is proved again and
-    stays. Anything in between goes back to what ran before. Raises ``StepFault`` (STATE) when a command of
-    that run is still at work.
+    stays. Anything in between goes back to what ran before. ``chain`` is the ledger, None when it cannot be
+    had. Raises ``StepFault`` (STATE) when a command of that run is still at work.
     """
     entries = tools.state.journal()
     if not unfinished(entries):
-        return None
+        return _abandoned(tools, chain)
     tools.reporter.warn("an earlier run was interrupted; clearing up after it first")
     if not tools.state.settle(seconds=_SETTLE):
         raise StepFault(
@@ -39,13 +49,39 @@ def recover(tools: Tools, lease: Lease) -> Outcome | None:
             reason=Reason.STATE,
         )
     begin = entries[0]
+    if entries[-1]["event"] == "unrecorded" and chain is None:
+        return None
+    if entries[-1]["event"] == "unrecorded":
+        return record_late(tools, lease, _base(begin, tools), entries[-1])
+    if chain is not None and ledger.is_closed(chain, begin["intent"]):
+        end_journal(tools, lease, {"event": "end", "status": "recorded"})
+        return None
     plan = tuple(Step.from_json(step) for step in begin["plan"])
     started = max((entry["step"] for entry in entries if entry["event"] == "start"), default=-1)
     gone_back = any(entry["event"] == "undo" for entry in entries)
     outcome = _outcome(tools, lease, begin, plan[: started + 1], plan, gone_back=gone_back)
     release = Release.from_json(begin["release"]) if begin["release"] else None
-    late = outcome.status is Status.DEPLOYED
-    return close(tools, lease, outcome, release=release, intent=begin["intent"], late=late)
+    return close(
+        tools,
+        lease,
+        outcome,
+        release=release,
+        intent=begin["intent"],
+        late=outcome.status is Status.DEPLOYED,
+        owed=begin.get("owed", ()),
+        withhold=chain is None,
+    )
+
+
+def _abandoned(tools: Tools, chain: Chain | None) -> Outcome | None:
+    """Close an intent whose run was killed before it could begin its journal."""
+    intent = ledger.open_intent(chain, tools.settings.environment) if chain is not None else None
+    if intent is None:
+        return None
+    begin = {"release": intent.body["release"], "verb": intent.body["type"], "time": intent.text("time")}
+    cause = Failure(step="interrupted", cause="the run was killed before its first step")
+    outcome = replace(_base(begin, tools), status=Status.FAILED, failure=cause)
+    return close(tools, None, outcome, release=Release.from_json(begin["release"]), intent=intent.id)
 
 
 def _outcome(
@@ -57,7 +93,8 @@ def _outcome(
         return replace(base, status=Status.FAILED, reason=Reason.CANCELLED, failure=cause)
     performer = Performer(tools, lease)
     last_proof = max(number for number, step in enumerate(plan) if step.kind in BLAMING)
-    if len(begun) - 1 > last_proof and not gone_back and _proved(performer, plan[last_proof]):
+    rest = tuple(step for step in plan[last_proof + 1 :] if step.kind is StepKind.RETAIN)
+    if len(begun) - 1 > last_proof and not gone_back and _proved(performer, plan[last_proof], rest):
         return replace(base, status=Status.DEPLOYED, reason=Reason.DEPLOYED)
     back = performer.go_back(begun)
     failure = Failure(
@@ -72,8 +109,9 @@ def _outcome(
     )
 
 
-def _proved(performer: Performer, proof: Step) -> bool:
-    return performer.perform((replace(proof, undo=()),)).fault is None
+def _proved(performer: Performer, proof: Step, rest: Plan) -> bool:
+    """Whether the release still serves; then ``rest`` is done too, which may have been cut short."""
+    return performer.perform((proof, *rest)).fault is None
 
 
 def _base(begin: Entry, tools: Tools) -> Outcome:

@@ -1,18 +1,20 @@
 """One verb at work: whatever happens, it ends in a full outcome."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from ci_lib.domain.errors import Cancelled, ConfigFault, DeployError, Refusal
 from ci_lib.domain.images import Release
 from ci_lib.domain.outcome import CheckResult, Failure, Mark, Outcome
-from ci_lib.domain.plan import CHANGING, ENGINE_KINDS, Plan
+from ci_lib.domain.plan import ENGINE_KINDS, OPTIONAL, Plan
 from ci_lib.domain.reasons import Exit, Reason, Status, Verb
-from ci_lib.domain.state import Lease
-from ci_lib.engine.close import Notes, close
+from ci_lib.domain.state import Entry, Lease
+from ci_lib.engine.close import Notes, close, end_journal
 from ci_lib.engine.facts import variables
 from ci_lib.engine.judge import described, judge
-from ci_lib.engine.perform import LEASE_SLACK, Performer, as_fault
+from ci_lib.engine.perform import LEASE_SLACK, Performed, Performer, as_fault
+from ci_lib.engine.recover import owed, recover
 from ci_lib.engine.survey import read_chain
 from ci_lib.engine.tools import Request, Tools
 from ci_lib.plan.ground import Ground
@@ -26,14 +28,19 @@ _UNRECORDED = frozenset({Exit.USAGE, Exit.CANNOT_DECIDE, Exit.LOCKED, Exit.BUG})
 
 @dataclass(slots=True, kw_only=True)
 class Run:
-    """One verb at work: the outcome so far, so that an error anywhere ends in a full one."""
+    """One verb at work: the outcome so far, so that an error anywhere ends in a full one.
+
+    ``intent`` is the id of the written intent; ``lease`` and ``performer`` are there once the journal is.
+    """
 
     request: Request
     tools: Tools
     outcome: Outcome | None = None
     release: Release | None = None
-    changing: bool = False
     started: float = 0.0
+    intent: str = ""
+    lease: Lease | None = None
+    performer: Performer | None = None
 
     def guarded(self, body: Callable[["Run"], Outcome]) -> Outcome:
         """Run the verb; turn every fault and a cancellation into an outcome."""
@@ -70,14 +77,26 @@ class Run:
         assert self.outcome is not None
         return self.outcome
 
-    def note_recovery(self, recovered: Outcome | None) -> None:
-        """Say in this run's outcome what was cleared up before it."""
-        if recovered is not None:
-            what = f"an interrupted {recovered.verb} of {recovered.version} ended as {recovered.status}"
-            self.outcome = replace(self.base, notes=(*self.base.notes, what))
+    def cleared_up(self, lease: Lease) -> Chain | None:
+        """Clear up after an interrupted run, and say so; returns the ledger as it is then.
 
-    def chain_or_none(self) -> Chain | None:
-        """The ledger; None where ``--last-good`` may go on without it."""
+        None where ``--last-good`` may go on without it; raises ``Refusal`` elsewhere.
+        """
+        chain = self._chain_or_none()
+        recovered = recover(self.tools, lease, chain)
+        if recovered is None:
+            return chain
+        what = f"an interrupted {recovered.verb} of {recovered.version} ended as {recovered.status}"
+        self.outcome = replace(self.base, notes=(*self.base.notes, what))
+        return read_chain(self.tools) if chain is not None else None
+
+    def ledger_of(self, lease: Lease) -> Chain:
+        """As ``cleared_up``, for a verb that needs the ledger."""
+        chain = self.cleared_up(lease)
+        assert chain is not None
+        return chain
+
+    def _chain_or_none(self) -> Chain | None:
         try:
             return read_chain(self.tools)
         except Refusal as refusal:
@@ -91,30 +110,36 @@ class Run:
     def carry_out(self, lease: Lease, ground: Ground, plan: Plan, *, recorded: bool = True) -> Outcome:
         """Intent, steps, outcome."""
         tools, request = self.tools, self.request
-        self._demand_support(plan)
+        plan = self._supported(plan)
         self.release = ground.release
         self.outcome = described(self.base, request, ground, plan)
-        intent = self._announce(ground) if recorded else ""
-        self._begin(lease, ground, plan, intent)
-        self.changing = any(step.kind in CHANGING for step in plan)
+        self.intent = self._announce(ground) if recorded else ""
+        debts = owed(tools.state.journal())
+        self._begin(lease, ground, plan, debts)
         facts = variables(self.base, ground)
-        done = Performer(tools, lease, candidate=ground.candidate, variables=facts).perform(plan)
-        outcome = self._on_failure(self.timed(judge(self.base, ground, done)), facts)
+        self.lease = lease
+        self.performer = Performer(tools, lease, candidate=ground.candidate, variables=facts)
+        done = self.performer.perform(plan)
+        outcome = self.timed(judge(self.base, ground, done))
         notes = Notes(
             forced=request.reason if request.force else "",
             skipped=f"{request.reason} (approved by {request.approver})" if request.skip_checks else "",
             bad=done.to_blame and (outcome.status is Status.ROLLED_BACK or request.rollback_on_failure),
-            verified=self._verdict(outcome),
+            verified=self._verdict(outcome, done),
         )
-        return close(
+        closed = close(
             tools,
             lease,
             outcome,
             release=ground.release,
-            intent=intent,
+            intent=self.intent,
             previous=ground.previous,
             notes=notes,
+            owed=debts,
+            withhold=not recorded,
         )
+        # After the record: the scripts may take longer than the lease lasts, and nothing depends on them.
+        return closed if outcome.green else self._on_failure(closed, facts)
 
     def nothing_to_do(self, why: str) -> Outcome:
         """A green end without having touched anything."""
@@ -132,14 +157,21 @@ class Run:
         failure = Failure(step=str(self.request.verb), cause=cause, hint="nothing was changed")
         return replace(outcome, status=Status.FAILED, reason=Reason.PREFLIGHT, failure=failure)
 
-    def _demand_support(self, plan: Plan) -> None:
+    def _supported(self, plan: Plan) -> Plan:
+        """The plan without the optional steps that the target has no use for.
+
+        Raises ``ConfigFault`` for any other step that it cannot do.
+        """
         supported = self.tools.target.supports | ENGINE_KINDS
-        lacking = sorted({str(step.kind) for step in plan if step.kind not in supported})
+        kept = tuple(step for step in plan if step.kind in supported or step.kind not in OPTIONAL)
+        every = [*kept, *(undo for step in kept for undo in step.undo)]
+        lacking = sorted({str(step.kind) for step in every if step.kind not in supported})
         if lacking:
             raise ConfigFault(
                 f"target {self.tools.settings.target} cannot do: {', '.join(lacking)}",
                 hint="take that part out of the stack's settings, or use another target",
             )
+        return kept
 
     def _announce(self, ground: Ground) -> str:
         """Record what was found running, if it is new to us, and the intent; returns the intent's id."""
@@ -159,10 +191,11 @@ class Run:
         )
         return written[-1].id
 
-    def _begin(self, lease: Lease, ground: Ground, plan: Plan, intent: str) -> None:
+    def _begin(self, lease: Lease, ground: Ground, plan: Plan, debts: tuple[Entry, ...]) -> None:
         entry = {
             "event": "begin",
-            "intent": intent,
+            "intent": self.intent,
+            "owed": list(debts),
             "verb": str(self.request.verb),
             "time": self.base.started_at,
             "release": ground.release.as_json(),
@@ -170,23 +203,19 @@ class Run:
         }
         self.tools.state.begin(lease, entry, seconds=LEASE_SLACK)
 
-    def _verdict(self, outcome: Outcome) -> bool | None:
+    def _verdict(self, outcome: Outcome, done: Performed) -> bool | None:
         """Whether to write a verification, and which: only where somebody asks for it."""
         settings, verb = self.tools.settings, self.request.verb
         if not settings.required_by or self.request.skip_checks:
             return None
-        if verb is Verb.POST_VERIFY:
-            return outcome.green if outcome.green or outcome.reason is Reason.CHECKS else None
-        if verb not in (Verb.DEPLOY, Verb.PROMOTE):
+        if verb not in (Verb.DEPLOY, Verb.PROMOTE, Verb.POST_VERIFY):
             return None
         if outcome.green:
-            return None if settings.settings.verify else True
-        return False if outcome.rollback is not None else None
+            return True if verb is Verb.POST_VERIFY or not settings.settings.verify else None
+        return False if done.to_blame else None
 
     def _on_failure(self, outcome: Outcome, facts: dict[str, str]) -> Outcome:
         """Run the team's ``on_failure`` scripts; they cannot make it worse, nor better."""
-        if outcome.green:
-            return outcome
         hooks = self.tools.settings.settings.hooks
         told = facts | {
             "DEPLOY_STATUS": str(outcome.status),
@@ -210,17 +239,26 @@ class Run:
             cause="the run was cancelled",
             hint="`finalize` or the next run clears up from the journal on the target",
         )
-        status = Status.UNKNOWN if self.changing else Status.FAILED
-        return replace(self.base, status=status, reason=Reason.CANCELLED, failure=failure)
+        with suppress(Cancelled):  # a second signal: the journal is open and says enough
+            end_journal(self.tools, self.lease, {"event": "cancelled"})
+        return self._broken_off(Status.FAILED, Reason.CANCELLED, failure)
+
+    def _broken_off(self, status: Status, reason: Reason, failure: Failure) -> Outcome:
+        """The outcome of a run that stopped on its way; unknown once a step had changed something."""
+        done = self.performer.done if self.performer else Performed()
+        status = Status.UNKNOWN if done.changed else status
+        steps, checks = tuple(done.steps), tuple(done.checks)
+        return replace(
+            self.base, status=status, reason=reason, failure=failure, steps=steps, checks=checks
+        )
 
     def _failed(self, error: DeployError) -> Outcome:
-        refused = isinstance(error, Refusal)
-        outcome = replace(
-            self.base,
-            status=Status.REFUSED if refused else Status.FAILED,
-            reason=error.reason,
-            failure=Failure(step=str(self.request.verb), cause=error.message, hint=error.hint),
-        )
-        if error.exit in _UNRECORDED:
+        status = Status.REFUSED if isinstance(error, Refusal) else Status.FAILED
+        failure = Failure(step=str(self.request.verb), cause=error.message, hint=error.hint)
+        outcome = self._broken_off(status, error.reason, failure)
+        # A journal that is open belongs to whoever clears up, and so does the record of this run.
+        if self.performer is not None or self.request.verb is Verb.PREFLIGHT:
             return outcome
-        return close(self.tools, None, outcome, release=self.release)
+        if error.exit in _UNRECORDED and not self.intent:
+            return outcome
+        return close(self.tools, None, outcome, release=self.release, intent=self.intent)

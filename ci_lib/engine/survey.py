@@ -91,7 +91,7 @@ def _newest_verified(request: Request, tools: Tools, chain: Chain) -> Named:
     assert requires is not None
     names = request.only or tuple(tools.settings.images)
     for _, release, passed in ledger.verified_versions(chain, requires.environment):
-        if passed and not ledger.is_bad(chain, tools.settings.environment, release.id):
+        if passed and not ledger.is_bad(chain, tools.settings.environment, release, from_elsewhere=True):
             return {image.name: image for image in release.images if image.name in names}
     raise Refusal(
         f"nothing was ever verified in {requires.environment}",
@@ -106,7 +106,7 @@ def survey_deploy(request: Request, tools: Tools, chain: Chain, named: Named) ->
     images = complete(named, tools.settings, now.release)
     only = tuple(named) if len(named) < len(tools.settings.images) else ()
     candidate = tools.target.resolve(Wanted(images=images, only=only))
-    verified = admit(request, tools, chain, candidate.release)
+    verified = admit(request, tools, chain, candidate.release, named)
     return Ground(
         settings=tools.settings,
         candidate=candidate,
@@ -148,6 +148,7 @@ def survey_rollback(request: Request, tools: Tools, chain: Chain | None) -> Grou
         verified=verified,
         running=now.running,
         previous=now.release,
+        adopted=now.adopted,
         snapshot=files,
         only=only,
         skip_checks=request.skip_checks,

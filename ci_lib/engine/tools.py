@@ -46,7 +46,7 @@ class Tools:
 
     ``digest`` asks a registry (name of the image, reference) → digest. ``check`` runs groups of checks with
     the release's facts. ``hook`` runs a script of the team on the runner. ``ended`` tells whether the owner
-    of a lock is known to be dead; False when that cannot be known.
+    of a lock is known to be dead; False when that cannot be known. ``redact`` masks secrets in a text.
     """
 
     settings: Resolved
@@ -60,6 +60,7 @@ class Tools:
     check: Callable[[tuple[str, ...], Variables], tuple[CheckResult, ...]]
     hook: Callable[[tuple[str, ...], Variables, float], Ran]
     ended: Callable[[str], bool]
+    redact: Callable[[str], str]
 
     @property
     def frame(self) -> Frame:
@@ -71,4 +72,5 @@ class Tools:
             hosts=settings.place.hosts,
             config_hash=settings.config_hash,
             facts=self.ci,
+            redact=self.redact,
         )

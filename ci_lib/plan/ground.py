@@ -74,6 +74,7 @@ def strangers(
     wanted = {
         service: image
         for image in release.images
+        if image.name in settings.images  # an older release may have images that deploy.yml forgot
         for service in settings.images[image.name].services
     }
     return tuple(

@@ -4,14 +4,14 @@ A body holds ``type`` (a verb, ``verified`` or ``adopted``), ``phase`` (``intent
 and who did it. Plain dictionaries, since their JSON is the contract; this module alone spells the keys.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from ci_lib.domain.facts import CiFacts
 from ci_lib.domain.images import Release
-from ci_lib.domain.outcome import CheckResult, Failure, Outcome
+from ci_lib.domain.outcome import CheckResult, Outcome, Return
 from ci_lib.domain.reasons import Verb
 from ci_lib.version import VERSION
 
@@ -31,15 +31,28 @@ def moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
+_LONGEST = 2000
+"""Characters of a foreign text that go into a record; the evidence holds more."""
+
+
+def _as_it_is(text: str) -> str:
+    return text
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
-    """What every body of one run has in common."""
+    """What every body of one run has in common.
+
+    ``redact`` masks secrets in what programs and people said; names, versions and digests decide later on and
+    are never masked.
+    """
 
     stack: str
     environment: str
     hosts: tuple[str, ...]
     config_hash: str
     facts: CiFacts
+    redact: Callable[[str], str] = _as_it_is
 
     def body(self, kind: str, phase: str, now: datetime, release: Release | None) -> dict[str, Any]:
         """The common part of a body."""
@@ -63,7 +76,7 @@ class Frame:
         """Written when the lock is held and before anything changes. ``forced``: the reason given."""
         return self.body(verb, INTENT, now, release) | {
             "previous": previous.as_json() if previous else None,
-            "forced": forced,
+            "forced": self._told(forced),
         }
 
     def outcome(
@@ -74,11 +87,11 @@ class Frame:
             "status": str(outcome.status),
             "reason_code": str(outcome.reason),
             "version": outcome.version,
-            "failure": outcome.failure.as_json() if outcome.failure else None,
-            "rollback": outcome.rollback.as_json() if outcome.rollback else None,
+            "failure": self._told(outcome.failure.as_json()) if outcome.failure else None,
+            "rollback": self._back(outcome.rollback) if outcome.rollback else None,
             "checks": _tally(outcome.checks),
             "seconds": round(outcome.seconds, 3),
-            **more,
+            **{key: value if key == "ref" else self._told(value) for key, value in more.items()},
         }
 
     def verified(
@@ -87,17 +100,26 @@ class Frame:
         """The proof that production asks for: these images passed, or failed, their checks here."""
         return self.body(VERIFIED, OUTCOME, now, release) | {
             "result": "PASSED" if passed else "FAILED",
-            "checks": [check.as_json() for check in checks],
+            "checks": [self._told(check.as_json()) for check in checks],
         }
 
     def adopted(self, now: datetime, release: Release) -> dict[str, Any]:
         """What ran here before we came."""
         return self.body(ADOPTED, OUTCOME, now, release)
 
+    def _back(self, back: Return) -> dict[str, Any]:
+        steps = [self._told(step.as_json()) for step in back.steps]
+        return back.as_json() | {"cause": self._told(back.cause), "steps": steps}
 
-def closing(failure: Failure) -> str:
-    """One line for the notes of a text view."""
-    return f"{failure.step}: {failure.cause}"
+    def _told(self, data: Any) -> Any:  # noqa: ANN401 - any JSON value
+        """Masked, then cut: half a secret would not be recognised."""
+        if isinstance(data, str):
+            return self.redact(data)[:_LONGEST]
+        if isinstance(data, dict):
+            return {key: self._told(value) for key, value in data.items()}
+        if isinstance(data, list):
+            return [self._told(value) for value in data]
+        return data
 
 
 def _tally(checks: tuple[CheckResult, ...]) -> Mapping[str, int]:

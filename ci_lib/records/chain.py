@@ -7,6 +7,7 @@ covers its bytes without the line feed; the first line's ``prev`` is 64 zeros.
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,26 +17,26 @@ from ci_lib.domain.reasons import Reason
 from ci_lib.domain.store import Record
 
 GENESIS = "0" * 64
-_BODY = b'","body":'
+_LINE = re.compile(
+    rb'\{"seq":(?P<seq>\d{1,15}),"prev":"[0-9a-f]{64}","id":"(?P<id>[0-9a-f]{64})","body":(?P<body>\{.*\})\}'
+)
 
 
 def encode(body: Mapping[str, Any], *, seq: int, prev: str) -> bytes:
     """A ledger line with its line feed."""
     text = json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
-    return b'%s%s%s%s}\n' % (_head(seq, prev.encode()), _sha(text), _BODY, text)
+    return b'%s%s","body":%s}\n' % (_head(seq, prev.encode()), _sha(text), text)
 
 
 def decode(line: bytes) -> Record:
     """Read one line (without line feed) whose place in the chain was checked; verifies the body's hash."""
-    start = line.index(b'"id":"') + 6
-    stated = line[start : start + 64]
-    text = line[start + 64 + len(_BODY) : -1]
-    if _sha(text) != stated:
+    found = _LINE.fullmatch(line)
+    if found is None or _sha(found["body"]) != found["id"]:
         raise damaged(f"the body of line {line[:12].decode(errors='replace')}… does not match its id")
     return Record(
-        seq=int(line[7 : line.index(b",")]),
-        id=stated.decode(),
-        body=json.loads(text),
+        seq=int(found["seq"]),
+        id=found["id"].decode(),
+        body=json.loads(found["body"]),
         line=hashlib.sha256(line).hexdigest(),
         raw=line.decode(),
     )
@@ -64,7 +65,8 @@ def check(data: bytes) -> Chain:
     """Check every link; raise ``Refusal`` (CANNOT_DECIDE) at the first that does not hold.
 
     An unterminated last line is what a killed writer leaves: it is set apart, not damage. A ledger that
-    was cut off at the end looks intact from inside; that is why the head is printed in every summary.
+    was cut off at the end looks intact from inside; that is why the head is printed in every summary. The
+    last line's body is checked here too, since no other line speaks for it.
     """
     *lines, torn = data.split(b"\n")
     prev = GENESIS.encode()
@@ -73,6 +75,8 @@ def check(data: bytes) -> Chain:
         if not line.startswith(head) or not line.endswith(b"}"):
             raise damaged(f"line {number + 1} does not follow from the line before it")
         prev = _sha(line)
+    if lines:
+        decode(lines[-1])
     return Chain(lines=tuple(lines), head=prev.decode(), torn=torn)
 
 

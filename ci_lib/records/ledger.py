@@ -6,13 +6,14 @@ from datetime import datetime
 from itertools import islice
 
 from ci_lib.domain.images import Release
-from ci_lib.domain.reasons import Status
+from ci_lib.domain.reasons import GREEN, Status, Verb
 from ci_lib.domain.store import Record
 from ci_lib.domain.verification import Verification
 from ci_lib.records.bodies import ADOPTED, INTENT, OUTCOME, VERIFIED, moment
 from ci_lib.records.chain import Chain
 
 _OTHERS = 20
+_CHECKING = frozenset({Verb.DEPLOY, Verb.PROMOTE, Verb.ROLLBACK, Verb.POST_VERIFY})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,18 +56,13 @@ def verified_versions(chain: Chain, environment: str) -> Iterator[tuple[Record, 
 
 def deployed(chain: Chain, environment: str) -> Iterator[Deployed]:
     """Newest first and each release once: what a rollback in ``environment`` may go back to."""
-    cleared: set[str] = set()
-    bad: set[str] = set()
     seen: set[str] = set()
+    bad = _bad(chain, environment)
     for record in chain.newest_first(f'"environment":"{environment}"', '"phase":"outcome"'):
         body = record.body
         if record.text("environment") != environment or not body.get("release"):
             continue
         release = Release.from_json(body["release"])
-        if body["type"] == VERIFIED and record.text("result") == "PASSED" and release.id not in bad:
-            cleared.add(release.id)
-        if body.get("bad") and release.id not in cleared:
-            bad.add(release.id)
         served = record.text("status") == Status.DEPLOYED or body["type"] == ADOPTED
         if served and release.id not in seen:
             seen.add(release.id)
@@ -79,16 +75,42 @@ def deployed(chain: Chain, environment: str) -> Iterator[Deployed]:
             )
 
 
-def is_bad(chain: Chain, environment: str, release_id: str) -> bool:
-    """Whether a release failed its checks in an environment and has not passed there since."""
-    for record in chain.newest_first(release_id, f'"environment":"{environment}"', '"phase":"outcome"'):
-        if record.text("environment") != environment or record.body["release"]["id"] != release_id:
+def _bad(chain: Chain, environment: str) -> frozenset[str]:
+    found: dict[str, Release] = {}
+    for record in chain.newest_first(f'"environment":"{environment}"', '"bad":true'):
+        if record.text("environment") == environment and record.body.get("bad"):
+            release = Release.from_json(record.body["release"])
+            found[release.id] = release
+    return frozenset(key for key, release in found.items() if is_bad(chain, environment, release))
+
+
+def is_bad(chain: Chain, environment: str, release: Release, *, from_elsewhere: bool = False) -> bool:
+    """Whether a release failed its checks in an environment and has not passed there since.
+
+    ``from_elsewhere``: the release was recorded in another environment, so that only its set is the same.
+    """
+    needles = (f'"environment":"{environment}"', '"phase":"outcome"', release.images[0].digest)
+    for record in chain.newest_first(*needles):
+        if record.text("environment") != environment or not record.body.get("release"):
             continue
-        if record.body["type"] == VERIFIED and record.text("result") == "PASSED":
+        found = Release.from_json(record.body["release"])
+        same = found.set_id == release.set_id if from_elsewhere else found.id == release.id
+        if same and _passed(record):
             return False
-        if record.body.get("bad"):
+        if same and record.body.get("bad"):
             return True
     return False
+
+
+def _passed(record: Record) -> bool:
+    """Whether a release passed its checks: a verification, or a green end whose checks were not skipped.
+
+    Where no other environment asks for them, verifications are never written.
+    """
+    body = record.body
+    if body["type"] == VERIFIED:
+        return record.text("result") == "PASSED"
+    return body["type"] in _CHECKING and body.get("status") in GREEN and not body.get("skipped")
 
 
 def last_served(chain: Chain, environment: str) -> Release | None:
@@ -115,6 +137,15 @@ def open_intent(chain: Chain, environment: str) -> Record | None:
         if record.text("phase") == OUTCOME and record.body.get("ref"):
             return None
     return None
+
+
+def is_closed(chain: Chain, intent: str) -> bool:
+    """Whether an outcome that knows what became of it refers to an intent."""
+    unsettled = {str(Status.PARTIAL), str(Status.UNKNOWN)}
+    for record in chain.newest_first(f'"ref":"{intent}"') if intent else ():
+        if record.text("ref") == intent:
+            return record.text("status") not in unsettled
+    return False
 
 
 def _verifications(record: Record) -> Iterator[Verification]:

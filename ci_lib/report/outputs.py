@@ -20,5 +20,6 @@ def outputs(outcome: Outcome) -> dict[str, str]:
         "images": json.dumps({image.name: image.reference for image in images}, sort_keys=True),
         "previous-version": outcome.previous_version,
         "evidence-path": outcome.evidence_path,
+        "evidence-name": outcome.evidence_path.rpartition("/")[2],
         "result-path": f"{outcome.evidence_path}/{RESULT_FILE}" if outcome.evidence_path else "",
     }

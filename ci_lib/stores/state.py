@@ -30,11 +30,18 @@ if [ "$until" -gt "$now" ] && [ "$owner" != "$2" ] && [ "$holder" != "$5" ]; the
 owner=$2; holder=$3; until=$((now + $4)); fence=$((fence + 1)); put; echo "$until $fence"
 """
 
+# A connection that breaks looks like the end of the input, so the line's size ($6) is checked first. What is
+# left of a line that was torn nevertheless is dropped, or the next one would be glued to it.
 _NOTE = _OPEN + """
 if [ "$holder" != "$2" ] || [ "$fence" != "$3" ]; then exit 3; fi
+cat > line.new
+[ "$(stat -c %s line.new)" = "$6" ] || { echo 'the line did not arrive completely' >&2; exit 1; }
 until=$((now + $4))
-if [ "$5" = begin ]; then cat > journal.new; sync journal.new; mv journal.new journal.jsonl
-else cat >> journal.jsonl; sync journal.jsonl; fi
+if [ "$5" = begin ]; then sync line.new; mv line.new journal.jsonl
+else
+  [ ! -s journal.jsonl ] || [ -z "$(tail -c 1 journal.jsonl)" ] || sed -i '$d' journal.jsonl
+  cat line.new >> journal.jsonl; sync journal.jsonl
+fi
 put
 """
 
@@ -103,7 +110,7 @@ class HostState:
 
     def _write(self, lease: Lease, entry: Mapping[str, Any], seconds: float, how: str) -> None:
         line = json.dumps(entry, sort_keys=True, separators=(",", ":")).encode() + b"\n"
-        arguments = (lease.holder, str(lease.fence), str(int(seconds)), how)
+        arguments = (lease.holder, str(lease.fence), str(int(seconds)), how, str(len(line)))
         if self._script(_NOTE, *arguments, stdin=line, allowed=3).code == 3:
             raise Refusal(
                 "the lock was lost: another run took it over while this one was away",

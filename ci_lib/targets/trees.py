@@ -11,8 +11,8 @@ from ci_lib.ports.protocols import FileData, Tree
 MAX_FILES = 5_000
 MAX_BYTES = 64 * 1024 * 1024
 
-_NEVER = frozenset({".git", ".deploy-actions", ".env"})
-"""Never part of a release: history, our own state, and the settings that belong to the host."""
+_NEVER = frozenset({".git", ".deploy-actions", ".env", "__pycache__"})
+"""Never part of a release: history, our own state, the host's own settings, and what running code leaves."""
 
 
 def read_tree(folder: Path) -> Tree:
@@ -46,6 +46,9 @@ def read_tree(folder: Path) -> Tree:
 def _files(folder: Path) -> Iterator[Path]:
     for here, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if name not in _NEVER)
+        linked = [name for name in folders if (Path(here) / name).is_symlink()]
+        if linked:
+            raise ConfigFault(f"{linked[0]} in {here} is a link to a folder", hint="copy the folder instead")
         for name in sorted(files):
             path = Path(here) / name
             if name not in _NEVER and path.is_file():

@@ -116,7 +116,7 @@ class ProcessTarget:
 
     def preflight(self, candidate: Candidate) -> tuple[CheckResult, ...]:
         """Whether the programs that the services start with can be found."""
-        return tuple(self._found(name) for name in candidate.workloads)
+        return tuple(self._found(name, candidate.release) for name in candidate.workloads)
 
     def apply(self, step: Step) -> StepReport:
         """Perform a step."""
@@ -140,7 +140,7 @@ class ProcessTarget:
         return "127.0.0.1"
 
     def exec(self, service: str, argv: tuple[str, ...], *, timeout: float) -> Ran:
-        """Run a command in the folder of the service's release, with the service's environment."""
+        """Run a command in the folder of the service's release."""
         release = self._book().release(self._book().current)
         image = self._image_of(service, release) if release else None
         if image is None:
@@ -160,6 +160,8 @@ class ProcessTarget:
         self._hashes.pop(folder, None)
         if folder.is_dir() and self._content(step.image) == step.image.digest:
             return StepReport()
+        if folder not in self._used():  # half of an upload that was killed
+            self._host.run(["rm", "-rf", "--", str(folder)], timeout=60)
         self._host.upload(build_of(Path(self._settings.folder), step.image), str(folder))
         self._hashes.pop(folder, None)
         if self._content(step.image) != step.image.digest:
@@ -242,13 +244,27 @@ class ProcessTarget:
             self._processes.stop(started.process, grace=grace)
         return replace(book, started={})
 
-    def _found(self, name: str) -> CheckResult:
+    def _used(self) -> frozenset[Path]:
+        """The folders that processes run in now."""
+        book = self._book()
+        alive = {name: item for name, item in book.started.items() if self._processes.alive(item.process)}
+        releases = ((name, book.release(item.release_id)) for name, item in alive.items())
+        images = (self._image_of(name, release) for name, release in releases if release)
+        return frozenset(self._folder(image) for image in images if image)
+
+    def _found(self, name: str, release: Release) -> CheckResult:
         program = self._settings.settings.process.services[name].command[0]
-        found = self._host.run(["sh", "-c", 'command -v -- "$1"', "sh", program], timeout=10).ok
+        image = self._image_of(name, release)
+        if "/" in program and image is not None:  # from the release's folder, where the service starts
+            build = Path(self._settings.folder) / image.repository / image.tag
+            found, where = (build / program).is_file(), "in the build"
+        else:
+            where = "on PATH"
+            found = self._host.run(["sh", "-c", 'command -v "$1"', "sh", program], timeout=10).ok
         return CheckResult(
             name=f"program of {name}",
             mark=Mark.PASSED if found else Mark.FAILED,
-            value=program if found else f"{program} is not on PATH",
+            value=program if found else f"{program} is not {where}",
             bound="can be started",
         )
 

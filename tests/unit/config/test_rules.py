@@ -367,6 +367,19 @@ def test_two_stacks_cannot_share_a_folder_or_project(good: str, mistakes: Ask) -
     ]
 
 
+def test_two_process_stacks_cannot_share_a_folder(mistakes: Ask) -> None:
+    settings = "process: {run_dir: 'data/./{environment}', services: {web: {command: [serve]}}}"
+    other = "  work:\n    target: process\n    images: {web: {repository: b, services: [web]}}\n"
+    other += f"    {settings}"
+    text = PROCESS.replace("    process:\n", "    process:\n      run_dir: 'data/{environment}'\n") + other
+    assert mistakes(text) == [
+        (
+            'deploy.yml:19: stacks.work.process.run_dir: "data/staging" is used by shop in staging and by'
+            " work in staging on the same host: write {stack} and {environment} into it"
+        )
+    ]
+
+
 def test_names_that_only_meet_after_filling_in_are_found(good: str, mistakes: Ask) -> None:
     environments = (
         "  c: {tier: other, owner: x, hosts: [here]}\n  b-c: {tier: other, owner: x, hosts: [here]}\nstacks:"

@@ -15,6 +15,7 @@ def test_outputs_name_the_release_and_where_its_evidence_is() -> None:
         "images": json.dumps({"api": f"ghcr.io/acme/api:sha-2@{NEW}"}),
         "previous-version": "sha-1",
         "evidence-path": "/tmp/evidence-deploy-shop-production-1-deadbeef",
+        "evidence-name": "evidence-deploy-shop-production-1-deadbeef",
         "result-path": "/tmp/evidence-deploy-shop-production-1-deadbeef/result.json",
     }
 
@@ -27,4 +28,4 @@ def test_several_images_have_no_single_digest() -> None:
 
 def test_without_evidence_there_is_no_path_to_it() -> None:
     values = outputs(replace(DEPLOYED, evidence_path=""))
-    assert (values["evidence-path"], values["result-path"]) == ("", "")
+    assert (values["evidence-path"], values["evidence-name"], values["result-path"]) == ("", "", "")

@@ -1,0 +1,360 @@
+"""A target as Argo CD will be one: asynchronous, without a host, with revisions of its own.
+
+`World` holds everything that outlives a run of ours (clusters, locks, ledger, registry), so that a test can
+kill one run and start the next. Nothing in the engine may know that this target exists.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from ci_lib.config.load import load
+from ci_lib.config.resolve import resolve
+from ci_lib.config.resolved import Resolved
+from ci_lib.domain.errors import Refusal, StepFault
+from ci_lib.domain.facts import CiFacts
+from ci_lib.domain.images import Image, Reference, Release
+from ci_lib.domain.outcome import CheckResult, Logs, Mark, Outcome, Packet
+from ci_lib.domain.plan import Step, StepKind, StepReport
+from ci_lib.domain.reasons import Reason, Verb
+from ci_lib.domain.running import Health, Running
+from ci_lib.domain.target import Candidate, Kept, Wanted
+from ci_lib.engine import flow
+from ci_lib.engine.tools import Request, Tools, Variables
+from ci_lib.ports.protocols import Ran
+from tests.fakes import FakeClock, FakeReporter, MemoryState, MemoryStore
+
+API, WEB = "ghcr.io/acme/api", "ghcr.io/acme/web"
+DEPLOY_YML = """\
+version: 1
+records: {store: directory, path: records}
+hosts:
+  here: {local: true}
+environments:
+  staging: {tier: staging, owner: team-shop, hosts: [here]}
+  production: {tier: production, owner: operations, hosts: [here], requires: {environment: staging}}
+stacks:
+  shop:
+    target: compose
+    images:
+      api: {repository: ghcr.io/acme/api, services: [backend, worker]}
+      web: {repository: ghcr.io/acme/web, services: [nginx]}
+    checks:
+      - {name: ready, type: http, url: "http://127.0.0.1:8000/ready"}
+    environments:
+      production: {history_name: shop-prod, history_env: prod}
+"""
+EXTRA = "    environments:\n"
+
+
+@lru_cache
+def settings(environment: str = "staging", extra: str = "") -> Resolved:
+    """The example's settings; `extra` are more lines of YAML for the stack."""
+    text = DEPLOY_YML.replace(EXTRA, extra + EXTRA)
+    return resolve(load(text, name="deploy.yml"), "shop", environment, "/checkout")
+
+
+def digest(text: str) -> str:
+    """A digest that stands for this text."""
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+
+def image(name: str, tag: str) -> Image:
+    """An image of the example."""
+    return Image(
+        name=name, repository={"api": API, "web": WEB}[name], tag=tag, digest=digest(f"{name}:{tag}")
+    )
+
+
+class Killed(BaseException):
+    """kill -9: nothing catches it, nothing is cleaned up."""
+
+
+@dataclass
+class Cluster:
+    """What runs somewhere else: it is told what it should be, and becomes so after `lag` looks."""
+
+    lag: int = 2
+    revision: int = 0
+    desired: Release | None = None
+    live: Release | None = None
+    live_revision: int = 0
+    waiting: int = 0
+    current: str = ""
+    kept: dict[str, Release] = field(default_factory=dict)
+    good: set[str] = field(default_factory=set)
+    crashed: set[str] = field(default_factory=set)
+    restarts: int = 0
+
+    def want(self, release: Release | None) -> None:
+        self.revision += 1
+        self.desired, self.waiting = release, self.lag
+
+    def look(self) -> None:
+        if self.waiting:
+            self.waiting -= 1
+            if not self.waiting:
+                self.live, self.live_revision = self.desired, self.revision
+
+
+class FakeTarget:
+    """`Target` over a cluster."""
+
+    supports = frozenset(StepKind) - {StepKind.PREFLIGHT, StepKind.PROVE, StepKind.CHECK, StepKind.HOOK}
+
+    def __init__(self, world: "World", environment: str, resolved: Resolved) -> None:
+        self._world = world
+        self._environment = environment
+        self._settings = resolved
+        self._cluster = world.cluster(environment)
+
+    def observe(self) -> tuple[Running, ...]:
+        cluster = self._cluster
+        cluster.look()
+        if cluster.live is None:
+            return ()
+        broken = cluster.live.images and any(
+            i.digest in self._world.unhealthy for i in cluster.live.images
+        )
+        return tuple(
+            Running(
+                workload=service,
+                instance=f"{service}-{cluster.live_revision}",
+                host="",
+                image_ids=(found.pinned,),
+                health=Health.EXITED
+                if service in cluster.crashed
+                else Health.UNHEALTHY
+                if broken
+                else Health.HEALTHY,
+                started_at=f"revision {cluster.live_revision}",
+                restarts=cluster.restarts,
+                release_id="" if cluster.live.adopted else cluster.live.id,
+                exit_code=0 if service in cluster.crashed else None,
+            )
+            for found in cluster.live.images
+            if found.name in self._settings.images
+            for service in self._settings.images[found.name].services
+        )
+
+    def adopted(self) -> Release | None:
+        live = self._cluster.live
+        return live if live is not None and live.adopted else None
+
+    def kept(self) -> tuple[Kept, ...]:
+        cluster = self._cluster
+        return tuple(
+            Kept(release=release, good=key in cluster.good, current=key == cluster.current)
+            for key, release in reversed(cluster.kept.items())
+        )
+
+    def resolve(self, wanted: Wanted) -> Candidate:
+        files = self._world.files
+        if wanted.snapshot:
+            files = self._cluster.kept[wanted.snapshot].files
+        services = f"services of {self._environment}"
+        release = Release(images=wanted.images, files=files, services=services)
+        return Candidate(release=release, workloads=dict.fromkeys(sorted(self._settings.managed), 1))
+
+    def preflight(self, candidate: Candidate) -> tuple[CheckResult, ...]:
+        return self._world.preflight
+
+    def apply(self, step: Step) -> StepReport:
+        world = self._world
+        world.applied.append(step.name)
+        world.tick(f"before {step.name}")
+        if step.name in world.faults:
+            raise world.faults[step.name]
+        getattr(self, f"_{step.kind}")(step)
+        world.tick(f"after {step.name}")
+        return StepReport()
+
+    def advice(self) -> tuple[str, ...]:
+        return ()
+
+    def diagnose(self) -> Packet:
+        if self._world.blind is not None:
+            raise self._world.blind
+        return Packet(services=(Logs(service="backend", lines="fatal"),))
+
+    def _prepare(self, step: Step) -> None:
+        pass
+
+    _pull = _backup = _prepare
+
+    def _switch(self, step: Step) -> None:
+        assert step.release is not None
+        cluster = self._cluster
+        if step.args.get("adopted"):
+            before = Release.from_json(step.args["adopted"])
+            cluster.kept[before.id] = before
+            cluster.good.add(before.id)
+        self._world.tick("in switch")
+        self._serve(step.release)
+
+    def _restore(self, step: Step) -> None:
+        assert step.release is not None
+        self._world.tick("in restore")
+        self._serve(step.release)
+
+    def _serve(self, release: Release) -> None:
+        cluster = self._cluster
+        cluster.kept.pop(release.id, None)
+        cluster.kept[release.id] = release
+        cluster.current = release.id
+        self._world.tick("half served")
+        cluster.want(release)
+
+    def _take_down(self, step: Step) -> None:
+        self._cluster.current = ""
+        self._world.tick("in take_down")
+        self._cluster.want(None)
+
+    def _await_serving(self, step: Step) -> None:
+        deadline = self._world.clock.monotonic() + step.time_limit
+        while True:
+            running = self.observe()
+            settled = not self._cluster.waiting
+            if settled and all(item.serving for item in running):
+                return
+            if self._world.clock.monotonic() >= deadline:
+                raise StepFault(f"not serving after {step.time_limit:.0f} s")
+            self._world.clock.sleep(30)
+
+    def _retain(self, step: Step) -> None:
+        assert step.release is not None
+        if step.args["good"]:
+            self._cluster.good.add(step.release.id)
+
+
+@dataclass
+class World:
+    """Everything outside of a run, with places to break it.
+
+    `faults` maps a step's name to what it raises; `unhealthy` holds digests that never become healthy;
+    `failing` versions whose checks fail; `stop_at` counts the ticks until `stop_with` is raised.
+    """
+
+    clock: FakeClock = field(default_factory=FakeClock)
+    extra: str = ""
+    files: str = "files 1"
+    clusters: dict[str, Cluster] = field(default_factory=dict)
+    states: dict[str, MemoryState] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+    faults: dict[str, BaseException] = field(default_factory=dict)
+    unhealthy: set[str] = field(default_factory=set)
+    failing: set[str] = field(default_factory=set)
+    restarting: bool = False
+    preflight: tuple[CheckResult, ...] = ()
+    blind: Exception | None = None
+    hooks: dict[str, Ran | Exception] = field(default_factory=dict)
+    hooked: list[tuple[str, Mapping[str, str]]] = field(default_factory=list)
+    applied: list[str] = field(default_factory=list)
+    dead: set[str] = field(default_factory=set)
+    ticks: list[str] = field(default_factory=list)
+    stop_at: int | None = None
+    stop_with: type[BaseException] = Killed
+    reporter: FakeReporter = field(default_factory=FakeReporter)
+    store: MemoryStore = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.store = MemoryStore(tick=self.tick)
+
+    def tick(self, name: str) -> None:
+        self.ticks.append(name)
+        if self.stop_at is not None and len(self.ticks) > self.stop_at:
+            self.stop_at = None
+            raise self.stop_with(name)
+
+    def cluster(self, environment: str) -> Cluster:
+        return self.clusters.setdefault(environment, Cluster())
+
+    def state(self, environment: str = "staging") -> MemoryState:
+        return self.states.setdefault(environment, MemoryState(clock=self.clock, tick=self.tick))
+
+    def tools(self, environment: str, owner: str = "run-1", provider: str = "local") -> Tools:
+        resolved = settings(environment, self.extra)
+        return Tools(
+            settings=resolved,
+            ci=CiFacts(
+                provider=provider, owner=owner, actor="alice", run_url=f"https://ci.example/{owner}"
+            ),
+            target=FakeTarget(self, environment, resolved),
+            state=self.state(environment),
+            store=self.store,
+            clock=self.clock,
+            reporter=self.reporter,
+            digest=self._digest,
+            check=lambda groups, facts: self._check(environment, groups, facts),
+            hook=self._hook,
+            ended=lambda name: name in self.dead,
+            redact=lambda text: text.replace("hunter2", "***"),
+        )
+
+    def play(
+        self, verb: Verb, environment: str = "staging", *, owner: str = "run-1", **request: Any
+    ) -> Outcome:
+        """Run a verb as one process would."""
+        tools = self.tools(environment, owner, request.pop("provider", "local"))
+        return _PLAYS[verb](Request(verb=verb, **request), tools)
+
+    def deploy(self, version: str, environment: str = "staging", **request: Any) -> Outcome:
+        return self.play(Verb.DEPLOY, environment, version=version, **request)
+
+    def promote(self, version: str, **request: Any) -> Outcome:
+        return self.play(Verb.PROMOTE, "production", version=version, **request)
+
+    def serves(self, environment: str = "staging") -> str:
+        """The version that serves, once everything has settled; empty for none."""
+        cluster = self.cluster(environment)
+        while cluster.waiting:
+            cluster.look()
+        return cluster.live.version if cluster.live else ""
+
+    def _digest(self, name: str, reference: Reference) -> str:
+        self.asked.append(str(reference))
+        known = self.tags.get(f"{name}:{reference.tag}", digest(f"{name}:{reference.tag}"))
+        return reference.digest or known
+
+    def _check(
+        self, environment: str, groups: tuple[str, ...], facts: Variables
+    ) -> tuple[CheckResult, ...]:
+        self.applied.append(f"check {'+'.join(groups)}")
+        self.tick("before check")
+        if self.restarting:
+            self.cluster(environment).restarts += 1
+        bad = facts["DEPLOY_VERSION"] in self.failing
+        mark = Mark.FAILED if bad else Mark.PASSED
+        self.tick("after check")
+        return (
+            CheckResult(
+                name="ready", mark=mark, value="HTTP 500" if bad else "HTTP 200", bound="HTTP 200"
+            ),
+        )
+
+    def _hook(self, argv: tuple[str, ...], facts: Variables, limit: float) -> Ran:
+        self.hooked.append((argv[0], dict(facts)))
+        self.tick(f"before hook {argv[0]}")
+        said = self.hooks.get(argv[0], Ran(code=0))
+        if isinstance(said, Exception):
+            raise said
+        return said
+
+
+_PLAYS = {
+    Verb.DEPLOY: flow.deploy,
+    Verb.PROMOTE: flow.deploy,
+    Verb.ROLLBACK: flow.rollback,
+    Verb.POST_VERIFY: flow.post_verify,
+    Verb.BACKUP: flow.backup,
+    Verb.FINALIZE: flow.finalize,
+    Verb.PREFLIGHT: flow.preflight,
+}
+
+
+def cannot_decide() -> Exception:
+    """What a store raises that does not answer."""
+    return Refusal("the ledger cannot be reached", reason=Reason.CANNOT_DECIDE)

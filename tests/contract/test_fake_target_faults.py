@@ -1,0 +1,206 @@
+"""A run is killed before, in and after every single effect; the next run finds its way from there.
+
+The positions are not listed by hand: each story is played once to count its effects, and then once for each.
+"""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from ci_lib.domain.errors import Cancelled
+from ci_lib.domain.images import Release
+from ci_lib.domain.outcome import Outcome
+from ci_lib.domain.reasons import Exit, Reason, Status, Verb
+from ci_lib.engine.recover import unfinished
+from tests.contract.fake_target import Killed, World, image
+
+Story = Callable[[World], Outcome]
+
+
+def empty() -> World:
+    return World()
+
+
+def with_v1() -> World:
+    world = World()
+    world.deploy("v1")
+    return world
+
+
+def with_v1_and_v2() -> World:
+    world = with_v1()
+    world.deploy("v2")
+    return world
+
+
+def with_strangers() -> World:
+    world = World()
+    world.cluster("staging").live = Release(
+        images=(image("api", "v0"), image("web", "v0")), adopted=True
+    )
+    return world
+
+
+def _failing(world: World, version: str) -> Outcome:
+    world.failing = {version}
+    return world.deploy(version)
+
+
+def _bad_verify(world: World) -> Outcome:
+    world.failing = {"v2"}
+    return world.play(Verb.POST_VERIFY, rollback_on_failure=True)
+
+
+STORIES: dict[str, tuple[Callable[[], World], Story, set[str]]] = {
+    "first deploy": (empty, lambda world: world.deploy("v1"), {"", "v1"}),
+    "first deploy that fails": (empty, lambda world: _failing(world, "v1"), {""}),
+    "deploy": (with_v1, lambda world: world.deploy("v2"), {"v1", "v2"}),
+    "deploy that fails": (with_v1, lambda world: _failing(world, "v2"), {"v1"}),
+    "partial deploy": (
+        with_v1,
+        lambda world: world.deploy("v2", only=("api",)),
+        {"v1", "api:v2,web:v1"},
+    ),
+    "deploy over strangers": (with_strangers, lambda world: world.deploy("v1"), {"v0", "v1"}),
+    "failing deploy over strangers": (with_strangers, lambda world: _failing(world, "v1"), {"v0"}),
+    "unchanged deploy": (with_v1, lambda world: world.deploy("v1"), {"v1"}),
+    "rollback": (with_v1_and_v2, lambda world: world.play(Verb.ROLLBACK, last_good=True), {"v1", "v2"}),
+    "post-verify": (with_v1, lambda world: world.play(Verb.POST_VERIFY), {"v1"}),
+    "post-verify with rollback": (with_v1_and_v2, _bad_verify, {"v1", "v2"}),
+    "backup": (with_v1, lambda world: world.play(Verb.BACKUP), {"v1"}),
+}
+
+
+def positions() -> Iterator[object]:
+    for name, (start, story, _) in STORIES.items():
+        world = start()
+        world.ticks.clear()
+        story(world)
+        for number, tick in enumerate(world.ticks):
+            yield pytest.param(name, number, id=f"{name}-{number}-{tick}")
+
+
+EVERYWHERE = tuple(positions())
+
+
+def interrupted(
+    name: str, number: int, by: type[BaseException] = Killed
+) -> tuple[World, set[str], Outcome | None]:
+    start, story, allowed = STORIES[name]
+    world = start()
+    world.ticks.clear()
+    world.stop_at, world.stop_with = number, by
+    try:
+        return world, allowed, story(world)
+    except Killed:
+        return world, allowed, None
+
+
+def known_state(world: World) -> None:
+    """Nothing is open, nothing is held, nothing is there twice, and every intent has one end."""
+    state, cluster = world.state(), world.cluster("staging")
+    serves = world.serves()
+    assert state.peek() is None
+    assert not unfinished(state.journal())
+    bodies = world.store.bodies()
+    intents = [seq for seq, body in enumerate(bodies) if body["phase"] == "intent"]
+    ended = [body["ref"] for body in bodies if body.get("ref")]
+    assert len(ended) == len(set(ended)) == len(intents)
+    target = world.tools("staging").target
+    current = [kept.release for kept in target.kept() if kept.current]
+    assert [release.version for release in current] == [serves] * len(current)
+    assert bool(current) or cluster.live is None or cluster.live.adopted
+    running = target.observe()
+    names = [item.workload for item in running]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize(("name", "number"), EVERYWHERE)
+def test_after_a_kill_anywhere_the_next_deploy_ends_green_and_leaves_nothing_open(
+    name: str, number: int
+) -> None:
+    world, _, _ = interrupted(name, number)
+    world.dead = {"run-1"}
+    world.failing = set()
+    outcome = world.deploy("v9", owner="run-2")
+    assert outcome.exit is Exit.OK, outcome.failure
+    assert world.serves() == "v9"
+    known_state(world)
+
+
+@pytest.mark.parametrize(("name", "number"), EVERYWHERE)
+def test_after_a_kill_anywhere_finalize_of_the_same_job_clears_up_at_once(
+    name: str, number: int
+) -> None:
+    world, allowed, _ = interrupted(name, number)
+    first = world.play(Verb.FINALIZE)
+    assert first.reason in {Reason.PASSED, Reason.DEPLOYED, Reason.RECOVERED, Reason.CANCELLED}
+    assert world.serves() in allowed
+    cluster = world.cluster("staging")
+    assert first.reason is not Reason.DEPLOYED or cluster.current in cluster.good, "it was kept as a good one"
+    assert world.state().peek() is None
+    assert not unfinished(world.state().journal())
+    lines = world.store.read("shop")
+    second = world.play(Verb.FINALIZE)
+    assert (second.status, second.reason) == (Status.PASSED, Reason.PASSED)
+    assert world.store.read("shop") == lines
+    world.deploy("v9", owner="run-2")
+    known_state(world)
+
+
+@pytest.mark.parametrize(("name", "number"), EVERYWHERE)
+def test_after_a_kill_anywhere_a_stranger_waits_until_the_lease_has_run_out(
+    name: str, number: int
+) -> None:
+    world, _, _ = interrupted(name, number)
+    world.failing = set()
+    if world.state().peek() is not None:
+        locked = world.deploy("v9", owner="run-2")
+        assert (locked.status, locked.reason, locked.exit) == (Status.REFUSED, Reason.LOCKED, 13)
+        assert "run-1" in (locked.failure.cause if locked.failure else "")
+        world.clock.sleep(1000)
+    assert world.deploy("v9", owner="run-2").exit is Exit.OK
+    known_state(world)
+
+
+@pytest.mark.parametrize(("name", "number"), EVERYWHERE)
+def test_a_cancellation_anywhere_ends_with_130_keeps_the_lock_and_tells_the_journal(
+    name: str, number: int
+) -> None:
+    world, allowed, outcome = interrupted(name, number, Cancelled)
+    assert outcome is not None
+    changed = any(
+        tick in world.ticks for tick in ("before switch", "before restore", "before take_down")
+    )
+    assert (outcome.reason, outcome.exit) == (Reason.CANCELLED, 130)
+    if "with rollback" not in name:
+        assert outcome.status is (Status.UNKNOWN if changed else Status.FAILED)
+    open_run = unfinished(world.state().journal())
+    if open_run:
+        assert world.state().peek() is not None
+        assert world.state().journal()[-1]["event"] in ("cancelled", "begin")
+    world.play(Verb.FINALIZE)
+    assert world.serves() in allowed
+    world.failing = set()
+    world.deploy("v9", owner="run-2")
+    known_state(world)
+
+
+@pytest.mark.parametrize(("name", "number"), EVERYWHERE)
+def test_a_kill_of_the_clearing_up_itself_is_cleared_up_by_the_next(name: str, number: int) -> None:
+    """One position in three of the recovery, each time another one, which covers all of them many times."""
+    world, allowed, _ = interrupted(name, number)
+    for stop in range(number % 3, 40, 3):
+        world.stop_at = len(world.ticks) + stop
+        try:
+            world.play(Verb.FINALIZE)
+            break
+        except Killed:
+            continue
+    world.stop_at = None
+    world.play(Verb.FINALIZE)
+    assert world.serves() in allowed
+    world.failing = set()
+    world.clock.sleep(1000)
+    assert world.deploy("v9", owner="run-2").exit is Exit.OK
+    known_state(world)

@@ -1,0 +1,27 @@
+"""Unit tests touch nothing: no processes, no sockets, no waiting."""
+
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+import pytest
+
+
+def _refuse(what: str) -> Any:
+    def refuse(*_: object, **__: object) -> NoReturn:
+        raise AssertionError(f"a unit test must not {what}: use a fake, or write an integration test")
+
+    return refuse
+
+
+# A module's fixture and not a test's, since hypothesis would warn about the latter.
+@pytest.fixture(scope="module", autouse=True)
+def _no_world() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(subprocess, "Popen", _refuse("start processes"))
+        patch.setattr(socket, "socket", _refuse("open sockets"))
+        patch.setattr(socket, "create_connection", _refuse("open sockets"))
+        patch.setattr(time, "sleep", _refuse("sleep"))
+        yield

@@ -1,0 +1,237 @@
+"""The process target on real folders, with processes that only exist in a list."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from shutil import rmtree
+from typing import Any
+
+import pytest
+
+from ci_lib.config.load import load
+from ci_lib.config.resolve import resolve
+from ci_lib.domain.errors import DeployError, StepFault
+from ci_lib.domain.images import Image, Reference, Release
+from ci_lib.domain.outcome import Mark
+from ci_lib.domain.plan import Step, StepKind
+from ci_lib.domain.reasons import Reason
+from ci_lib.domain.running import Health
+from ci_lib.domain.target import Wanted
+from ci_lib.ports.local import LocalHost
+from ci_lib.ports.protocols import Process, Ran
+from ci_lib.targets.process.builds import digest_of
+from ci_lib.targets.process.target import ProcessTarget
+from tests.fakes import FakeClock
+
+TEXT = """\
+version: 1
+records: {store: directory, path: records}
+hosts: {here: {local: true}}
+environments: {staging: {tier: staging, owner: me, hosts: [here]}}
+stacks:
+  hello:
+    target: process
+    process: {services: {web: {command: [PROGRAM, app.py], env: {PORT: "1"}}}}
+    images: {hello: {repository: builds/hello, services: [web]}}
+"""
+
+
+@dataclass
+class FakeProcesses:
+    """Processes that live until they are stopped, or a test lets them `die`."""
+
+    started: list[tuple[tuple[str, ...], str, Mapping[str, str]]] = field(default_factory=list)
+    living: set[int] = field(default_factory=set)
+
+    def start(self, argv: Sequence[str], *, cwd: str, env: Mapping[str, str], log: str) -> Process:
+        self.started.append((tuple(argv), cwd, dict(env)))
+        Path(log).write_text(f"log of {argv[0]}\n")
+        self.living.add(len(self.started))
+        return Process(pid=len(self.started), started=f"tick {len(self.started)}")
+
+    def alive(self, process: Process) -> bool:
+        return process.pid in self.living
+
+    def stop(self, process: Process, *, grace: float) -> None:
+        self.living.discard(process.pid)
+
+
+class Folders(LocalHost):
+    """This machine's files, and by hand the three commands that the target uses."""
+
+    def run(self, argv: Sequence[str], **_: Any) -> Ran:
+        if argv[0] == "mkdir":
+            Path(argv[-1]).mkdir(parents=True, exist_ok=True)
+        elif argv[0] == "rm":
+            rmtree(argv[-1], ignore_errors=True)
+        else:
+            return Ran(code=0 if argv[-1] in ("python3", "sh") else 127)
+        return Ran(code=0)
+
+
+@dataclass
+class Place:
+    folder: Path
+    program: str = "python3"
+    processes: FakeProcesses = field(default_factory=FakeProcesses)
+    clock: FakeClock = field(default_factory=FakeClock)
+
+    def target(self) -> ProcessTarget:
+        """A new one, as each run of ours has."""
+        text = TEXT.replace("PROGRAM", self.program)
+        resolved = resolve(load(text, name="deploy.yml"), "hello", "staging", str(self.folder))
+        return ProcessTarget(
+            settings=resolved,
+            host=Folders("here"),
+            processes=self.processes,
+            clock=self.clock,
+            base={"PATH": "/bin"},
+        )
+
+    def release(self, tag: str, text: str = "") -> Release:
+        build = self.folder / "builds" / "hello" / tag
+        build.mkdir(parents=True, exist_ok=True)
+        (build / "app.py").write_text(text or tag)
+        digest = digest_of(self.folder, Reference(repository="builds/hello", tag=tag))
+        image = Image(name="hello", repository="builds/hello", digest=digest, tag=tag)
+        return self.target().resolve(Wanted(images=(image,))).release
+
+    def do(self, kind: StepKind, release: Release, **args: Any) -> None:
+        image = release.images[0] if kind is StepKind.PULL else None
+        self.target().apply(Step(kind=kind, release=release, image=image, args=args, time_limit=5))
+
+    def deploy(self, tag: str) -> Release:
+        release = self.release(tag)
+        for kind in (StepKind.PREPARE, StepKind.PULL, StepKind.SWITCH, StepKind.AWAIT_SERVING):
+            self.do(kind, release)
+        self.do(StepKind.RETAIN, release, good=True, previous="")
+        return release
+
+    def stored(self, release: Release) -> Path:
+        name = release.images[0].digest.replace(":", "-")
+        return self.folder / ".deploy-actions" / "hello-staging" / "images" / name
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(folder=tmp_path)
+
+
+def test_a_release_is_started_in_its_own_folder_with_nothing_of_our_environment(place: Place) -> None:
+    release = place.deploy("v1")
+    argv, cwd, env = place.processes.started[0]
+    assert argv == ("python3", "app.py")
+    assert cwd == str(place.stored(release))
+    assert env == {
+        "PATH": "/bin",
+        "PORT": "1",
+        "DEPLOY_STACK": "hello",
+        "DEPLOY_ENVIRONMENT": "staging",
+        "DEPLOY_VERSION": "v1",
+        "DEPLOY_RELEASE_ID": release.id,
+    }
+    (running,) = place.target().observe()
+    assert running.runs(release.images[0])
+    assert running.release_id == release.id
+    assert running.serving
+
+
+def test_what_is_observed_is_the_content_and_not_what_was_asked_for(place: Place) -> None:
+    release = place.deploy("v1")
+    (place.stored(release) / "app.py").write_text("tampered")
+    (running,) = place.target().observe()
+    assert not running.runs(release.images[0])
+    (place.stored(release) / "app.py").write_text("v1")
+    (place.stored(release) / "more.py").write_text("added")
+    assert not place.target().observe()[0].runs(release.images[0])
+    rmtree(place.stored(release))
+    assert not place.target().observe()[0].runs(release.images[0])
+
+
+def test_a_switch_ends_the_old_process_before_it_starts_the_new_one(place: Place) -> None:
+    place.deploy("v1")
+    place.deploy("v2")
+    assert place.processes.living == {2}
+    place.do(StepKind.RESTORE, place.release("v1"))
+    assert place.processes.living == {3}
+
+
+def test_a_switch_that_is_done_again_doubles_nothing(place: Place) -> None:
+    release = place.deploy("v1")
+    for _ in range(3):
+        place.do(StepKind.SWITCH, release)
+    assert len(place.processes.living) == 1
+    assert [kept.release.id for kept in place.target().kept()] == [release.id]
+
+
+def test_a_process_that_ends_right_away_fails_with_its_last_words(place: Place) -> None:
+    release = place.release("v1")
+    for kind in (StepKind.PREPARE, StepKind.PULL, StepKind.SWITCH):
+        place.do(kind, release)
+    place.processes.living.clear()
+    with pytest.raises(StepFault, match="web ended right after its start: log of python3"):
+        place.do(StepKind.AWAIT_SERVING, release)
+    assert place.target().observe()[0].health is Health.EXITED
+    assert place.target().diagnose().services[0].lines == "log of python3"
+
+
+def test_a_first_release_that_is_taken_down_leaves_nothing_running(place: Place) -> None:
+    release = place.deploy("v1")
+    place.do(StepKind.TAKE_DOWN, release)
+    assert place.processes.living == set()
+    assert place.target().observe() == ()
+    assert not any(kept.current for kept in place.target().kept())
+
+
+def test_a_build_that_was_made_again_under_its_name_is_not_taken(place: Place) -> None:
+    release = place.release("v1")
+    place.release("v1", "something else")
+    with pytest.raises(DeployError, match="is not the build that was asked for any more") as fault:
+        place.do(StepKind.PULL, release)
+    assert fault.value.reason is Reason.PULL
+
+
+def test_a_pull_that_was_killed_halfway_is_done_again(place: Place) -> None:
+    release = place.release("v1")
+    place.stored(release).mkdir(parents=True)
+    (place.stored(release) / ".deploy-actions.0123").write_text("half a file")
+    place.do(StepKind.PULL, release)
+    assert sorted(path.name for path in place.stored(release).iterdir()) == ["app.py"]
+
+
+def test_files_added_to_a_folder_in_use_are_not_wiped_away_but_told(place: Place) -> None:
+    release = place.deploy("v1")
+    (place.stored(release) / "more.py").write_text("added")
+    with pytest.raises(StepFault, match="holds other files than v1"):
+        place.do(StepKind.PULL, release)
+
+
+def test_five_good_releases_are_kept_with_their_folders(place: Place) -> None:
+    releases = [place.deploy(f"v{number}") for number in range(1, 9)]
+    kept = [kept.release.version for kept in place.target().kept()]
+    assert kept == ["v8", "v7", "v6", "v5", "v4", "v3"]
+    assert [place.stored(release).is_dir() for release in releases] == [False] * 2 + [True] * 6
+
+
+def test_there_must_be_such_a_build(place: Place) -> None:
+    with pytest.raises(DeployError) as fault:
+        digest_of(place.folder, Reference(repository="builds/hello", tag="nope"))
+    assert fault.value.reason is Reason.IMAGE_MISSING
+
+
+@pytest.mark.parametrize(
+    ("program", "mark"),
+    [
+        ("python3", Mark.PASSED),
+        ("no-such-program", Mark.FAILED),
+        ("./app.py", Mark.PASSED),
+        ("./no", Mark.FAILED),
+    ],
+)
+def test_the_programs_must_be_there_or_come_with_the_build(
+    place: Place, program: str, mark: Mark
+) -> None:
+    place.program = program
+    release = place.release("v1")
+    (row,) = place.target().preflight(place.target().resolve(Wanted(images=release.images)))
+    assert row.mark is mark
