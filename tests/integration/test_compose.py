@@ -1,6 +1,11 @@
 """The compose target on a real engine: the three scenarios of a release, and what it promises."""
 
 import json
+import threading
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -260,7 +265,8 @@ def test_five_good_releases_are_kept_beside_the_current_one(shop: Shop) -> None:
         assert shop.call("deploy", "staging", "--version", f"sha-{number}").code == 0
     kept = list((shop.run_dir("staging") / ".deploy-actions" / "releases").iterdir())
     assert len(kept) == 7, "five, the current one and the one before it"
-    tags = docker("image", "ls", "--format", "{{.Tag}}", "--filter", "reference=deploy-actions/shop/api")
+    ours = f"reference=deploy-actions/{shop.project}-staging/api"
+    tags = docker("image", "ls", "--format", "{{.Tag}}", "--filter", ours)
     assert len(tags.split()) == 7
     states = {r["version"]: r["state"] for r in shop.call("rollback", "staging", "--list").result}
     assert states["sha-0"] == "files not kept"
@@ -277,3 +283,69 @@ def _files(folder: Path) -> dict[str, str]:
     return {path.name: path.read_text() for path in paths}
 
 
+
+
+def test_a_pull_that_hangs_ends_at_its_limit_and_changes_nothing(shop: Shop, registry: Registry) -> None:
+    shop.release("sha-1")
+    assert shop.call("deploy", "staging", "--version", "sha-1").code == 0
+    files = _files(shop.run_dir("staging"))
+    with stalling_proxy(registry) as address:
+        shop.hello.push("acme/api", tag="sha-2", behaviour="good")
+        shop.stack = {"limits": {"pull": "3s"}, "images": dict(shop.config()["stacks"]["shop"]["images"])}
+        shop.stack["images"]["api"] |= {"repository": f"{address}/acme/api"}
+        shop.write()
+        stopped = shop.call("deploy", "staging", "--only", "api", "--version", "sha-2")
+    assert (stopped.code, stopped.result["reason_code"]) == (3, "pull"), stopped
+    assert "longer than 3 s" in stopped.result["failure"]["cause"]
+    assert _files(shop.run_dir("staging")) == files
+    assert shop.version("staging", "backend") == "sha-1"
+
+
+def test_containers_of_services_that_are_gone_are_reported_and_left_alone(shop: Shop) -> None:
+    shop.release("sha-1")
+    shop.services = {"old": {"image": f"{shop.hello.reference('acme/web')}:sha-1"}}
+    shop.write()
+    assert shop.call("deploy", "staging", "--version", "sha-1").code == 0
+    shop.services = {}
+    shop.write()
+    shop.release("sha-2")
+    done = shop.call("deploy", "staging", "--version", "sha-2")
+    assert done.code == 0, done
+    assert "orphans, left alone: old" in done.result["notes"]
+    assert len(shop.containers("staging", "old")) == 1
+
+
+@contextmanager
+def stalling_proxy(registry: Registry) -> Iterator[str]:
+    """The registry as it is for us, while the engine waits for ever."""
+    ended = threading.Event()
+
+    class Proxy(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.headers.get("User-Agent", "").startswith("docker/"):
+                ended.wait(60)
+                return
+            url = f"http://{registry.address}{self.path}"
+            with urllib.request.urlopen(urllib.request.Request(url, headers=dict(self.headers))) as answer:
+                body = answer.read()
+                self.send_response(answer.status)
+                for name in ("Content-Type", "Docker-Content-Digest", "Docker-Distribution-Api-Version"):
+                    self.send_header(name, answer.headers.get(name, ""))
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(b"" if self.command == "HEAD" else body)
+
+        def do_HEAD(self) -> None:
+            self.do_GET()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"127.0.0.1:{server.server_address[1]}"
+    finally:
+        ended.set()
+        server.shutdown()
+        server.server_close()

@@ -143,7 +143,9 @@ def test_a_server_that_hangs_up_is_told() -> None:
         get(f"http://127.0.0.1:{port}/")
 
 
-@pytest.mark.parametrize("url", ["nonsense", "ftp://127.0.0.1/", "http://", "http://[::1", "http://a b/", "http://x.invalid/"])
+@pytest.mark.parametrize(
+    "url", ["nonsense", "ftp://127.0.0.1/", "http://", "http://[::1", "http://a b/", "http://x.invalid/"]
+)
 def test_a_url_that_is_none_is_a_fault(url: str) -> None:
     with pytest.raises(Unreachable):
         get(url)

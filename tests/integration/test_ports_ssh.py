@@ -35,14 +35,20 @@ def direct(sshd: Sshd) -> Iterator[SshHost]:
 
 
 def test_at_most_eight_sessions_are_open_at_once(direct: SshHost, tmp_path: Path) -> None:
-    script = 'touch "$1/$2"; sleep 0.3; ls "$1" | wc -l; rm "$1/$2"'
+    script = 'touch "$1/$2"; until [ -e "$1/go" ]; do sleep 0.1; done'
 
-    def one(number: int) -> int:
-        ran = direct.run(["sh", "-c", script, "sh", str(tmp_path), str(number)], timeout=30)
-        return int(ran.stdout)
+    def one(number: int) -> bool:
+        return direct.run(["sh", "-c", script, "sh", str(tmp_path), str(number)], timeout=60).ok
 
-    with ThreadPoolExecutor(24) as pool:
-        assert max(pool.map(one, range(24))) <= SESSIONS
+    with ThreadPoolExecutor(12) as pool:
+        results = pool.map(one, range(12))
+        try:
+            wait_for(lambda: len(list(tmp_path.iterdir())) >= 8, "eight sessions")
+            time.sleep(1)
+            assert len(list(tmp_path.iterdir())) == 8
+        finally:
+            (tmp_path / "go").touch()
+        assert all(results)
 
 
 def test_an_unknown_host_key_is_refused_with_the_way_out(sshd: Sshd, tmp_path: Path) -> None:
@@ -52,6 +58,13 @@ def test_an_unknown_host_key_is_refused_with_the_way_out(sshd: Sshd, tmp_path: P
     with ssh_host(sshd, known_hosts=str(empty)) as remote, pytest.raises(UnknownHostKey, match=way_out):
         remote.run(["true"], timeout=20)
     assert empty.read_bytes() == b""
+
+
+def test_the_known_hosts_file_may_have_any_name(sshd: Sshd, tmp_path: Path) -> None:
+    odd = tmp_path / "it's \"known\" hosts %h ~ ${HOME}"
+    odd.write_bytes(Path(sshd.known_hosts).read_bytes())
+    with ssh_host(sshd, known_hosts=str(odd)) as remote:
+        assert remote.run(["true"], timeout=20).ok
 
 
 def test_another_host_key_is_refused(sshd: Sshd) -> None:
@@ -97,12 +110,10 @@ def test_what_is_no_private_key_is_told_without_showing_it(sshd: Sshd, tmp_path:
 def test_the_private_key_is_in_no_file_and_no_argument_list(direct: SshHost, private_key: str) -> None:
     assert direct.run(["true"], timeout=20).ok
     secret = private_key.splitlines()[2].encode()
-    folders = [each for each in Path("/tmp").glob("deploy-ssh-*") if each.is_dir()]
-    assert folders
-    for folder in folders:
-        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-        for each in folder.iterdir():
-            assert not each.is_file() or secret not in each.read_bytes()
+    folder = direct._connect()
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert {each.name for each in folder.iterdir()} == {"agent", "known_hosts", "log", "master"}
+    assert all(secret not in each.read_bytes() for each in folder.iterdir() if each.is_file())
     for process in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             assert secret not in process.read_bytes()
@@ -111,42 +122,38 @@ def test_the_private_key_is_in_no_file_and_no_argument_list(direct: SshHost, pri
 
 
 def test_close_leaves_no_process_and_no_file(sshd: Sshd) -> None:
-    before = ssh_leftovers()
     remote = ssh_host(sshd)
     assert remote.run(["true"], timeout=20).ok
-    assert ssh_leftovers() != before
+    folder = remote._connect()
+    assert len(processes_naming(folder)) >= 2, "a master and an agent"
     remote.close()
     remote.close()
-    wait_for(lambda: ssh_leftovers() == before, "the end of master and agent")
+    assert not folder.exists()
+    wait_for(lambda: not processes_naming(folder), "the end of master and agent")
 
 
 def test_a_run_killed_for_good_leaves_no_agent(sshd: Sshd, tmp_path: Path) -> None:
-    before = agents()
-    script = tmp_path / "killed.py"
+    socket, script = tmp_path / "agent", tmp_path / "killed.py"
     script.write_text(
         "import os, pathlib, signal\n"
         "from ci_lib.ports.agent import Agent\n"
         f"key = pathlib.Path({str(sshd.private_key)!r}).read_text()\n"
-        f"Agent(pathlib.Path({str(tmp_path / 'agent')!r}), key)\n"
+        f"Agent(pathlib.Path({str(socket)!r}), key)\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     assert subprocess.run([sys.executable, script], env={**os.environ, "PYTHONPATH": "."}).returncode == -9
-    assert agents() - before
-    wait_for(lambda: not agents() - before, "the end of the agent")
+    assert processes_naming(socket)
+    wait_for(lambda: not processes_naming(socket), "the end of the agent")
 
 
-def agents() -> set[str]:
-    return {name for name in ssh_leftovers() if "ssh-agent" in name}
-
-
-def ssh_leftovers() -> set[str]:
-    """Our temporary folders, and the living processes that were started with one of ours or as an agent."""
-    found = {str(each) for each in Path("/tmp").glob("deploy-ssh-*") if each.is_dir()}
-    for process in Path("/proc").glob("[0-9]*"):
+def processes_naming(path: Path) -> list[str]:
+    """The command lines of living processes in which a path stands."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
-            words = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            if words.startswith(("ssh-agent", "ssh: /tmp/deploy-ssh-", "ssh -S /tmp/deploy-ssh-")):
-                found.add(f"{process.name} {words}")
+            words = process.read_bytes()
+            if str(path).encode() in words:
+                found.append(words.decode(errors="replace"))
     return found
 
 
@@ -219,7 +226,7 @@ def test_the_users_own_ssh_config_counts(
     wrapper.chmod(0o755)
     monkeypatch.setenv("PATH", f"{wrapper.parent}:{os.environ['PATH']}")
     with SshHost("web1", "shop", known_hosts=str(sshd.known_hosts), private_key=private_key) as remote:
-        ran = remote.run(["echo", "ours"], timeout=20)
+        ran = remote.run(["sh", "-c", "test -t 1 && echo terminal; echo ours"], timeout=20)
         with pytest.raises(Unreachable, match="Connection refused"):
             RequestsNet().talk("127.0.0.1", forwarded, send=b"", receive=0, timeout=5)
     assert (ran.stdout, ran.stderr) == ("ours\n", "")

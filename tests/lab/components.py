@@ -226,6 +226,9 @@ class Sshd(Daemon):
             "PasswordAuthentication no\n"
             "StrictModes no\n"  # the folder is a temporary one, below a folder everybody may write
             "UsePAM no\n"
+            # bash reads .bashrc for every command over SSH unless SHLVL says that a shell did already; what
+            # root has in there on a developer's machine may take longer than what is tested.
+            "SetEnv SHLVL=1\n"
             "PidFile none\n"
             "Subsystem sftp internal-sftp\n"
         )

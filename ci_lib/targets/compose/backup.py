@@ -1,7 +1,8 @@
 """Backups on the host: files, settings and PostgreSQL dumps, with a manifest of their hashes.
 
-A backup is a folder named by its UTC time. It is made as ``<time>.partial`` and renamed when everything in it
-was checked, so that a folder without that ending is a good one.
+A backup is a folder named by its UTC time. It is made as ``<time>.<environment>.partial`` and renamed when
+everything in it was checked, so that a folder without that ending is a good one. Environments may share the
+parent folder: each counts, and removes, its own backups alone.
 """
 
 import json
@@ -19,7 +20,7 @@ from ci_lib.targets.compose.site import LOOK, Site
 _HINT = "nothing was changed; set it right, or set `backup.enabled: false` if you can do without"
 
 _FILES = """
-set -eu; umask 077; cd "$1"; rm -rf "$2"/*.partial; mkdir -p "$3/files"; shift 2; folder=$1; shift
+set -eu; umask 077; cd "$1"; rm -rf "$2"/*."$3".partial; folder=$4; mkdir -p "$folder/files"; shift 4
 for path in "$@"; do
   [ ! -f "$path" ] || { mkdir -p "$folder/files/$(dirname "$path")"; cp "$path" "$folder/files/$path"; }
 done
@@ -34,13 +35,13 @@ docker exec -i "$1" pg_restore --list < "$4" > /dev/null
 
 _SUMS = 'set -eu; cd "$1"; find . -type f -exec sha256sum {} + ; find . -type f -exec chmod 600 {} +'
 
-# $1 partial, $2 final, $3 parent, $4 how many to keep. Names sort by time, and only good ones have such a
-# name, so the newest good one is never removed.
+# $1 partial, $2 final, $3 parent, $4 how many to keep, $5 the environment's line in a manifest. Names sort by
+# time, and only good ones have such a name, so the newest good one is never removed.
 _FINISH = """
-set -eu; mv "$1" "$2"; cd "$3"
-ls -1 | grep -E '^[0-9]{8}T[0-9]{6}Z$' | sort -r | tail -n "+$(($4 + 1))" | while IFS= read -r old; do
-  rm -rf -- "$old"
-done
+set -eu; [ ! -e "$2" ] || { echo "$2 exists already" >&2; exit 1; }
+mv "$1" "$2"; cd "$3"
+grep -lF -- "$5" ????????T??????Z/manifest.json | sort -r | tail -n "+$(($4 + 1))" |
+while IFS= read -r old; do rm -rf -- "${old%/manifest.json}"; done
 """
 
 
@@ -53,21 +54,24 @@ def backup(site: Site, *, limit: float) -> str:
     now = site.clock.now()
     parent = settings.path
     final = f"{parent}/{now:%Y%m%dT%H%M%SZ}"
-    partial = f"{final}.partial"
+    environment = site.settings.environment
+    partial = f"{final}.{environment}.partial"
     paths = (*site.compose.files, ".env", LOADED, EXPLICIT)
-    _must(site.change("sh", "-c", _FILES, "sh", site.run_dir, parent, partial, *paths, limit=LOOK), "files")
+    copy = ("sh", "-c", _FILES, "sh", site.run_dir, parent, environment, partial, *paths)
+    _must(site.change(*copy, limit=LOOK), "files")
     for database in settings.postgres:
         _dump(site, database, partial, limit)
     sums = _must(site.change("sh", "-c", _SUMS, "sh", partial, limit=LOOK), "hashes")
     manifest = {
         "schema_version": 1,
         "stack": site.settings.stack,
-        "environment": site.settings.environment,
+        "environment": environment,
         "made_at": f"{now:%Y-%m-%dT%H:%M:%SZ}",
         "files": _hashes(sums.stdout),
     }
     site.host.write(f"{partial}/manifest.json", json.dumps(manifest, indent=1).encode())
-    finish = ("sh", "-c", _FINISH, "sh", partial, final, parent, str(settings.keep))
+    line = f'"environment": "{environment}"'
+    finish = ("sh", "-c", _FINISH, "sh", partial, final, parent, str(settings.keep), line)
     _must(site.change(*finish, limit=LOOK), "finishing")
     return final
 

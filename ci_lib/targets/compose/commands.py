@@ -3,6 +3,8 @@
 from ci_lib.domain.images import KEPT, Image
 
 PROJECT = "com.docker.compose.project"
+SERVICE = "com.docker.compose.service"
+ONE_OFF = "com.docker.compose.oneoff"
 RELEASE = "deploy-actions.release"
 VERSION = "deploy-actions.version"
 CONFIG = "deploy-actions.config"
@@ -23,9 +25,13 @@ def up(services: Argv) -> Argv:
     return (*whole, "--no-deps", *services) if services else whole
 
 
-def kept_tag(stack: str, image: Image) -> str:
-    """Our own tag for an image: without a tag, ``docker image prune`` would delete a rollback target."""
-    return f"{KEPT}{stack}/{image.name}:{image.kept_as}"
+def kept_tag(project: str, image: Image) -> str:
+    """Our own tag for an image: without a tag, ``docker image prune`` would delete a rollback target.
+
+    Named by the Compose project, which is unique on a host: environments that share one must not let go of
+    each other's images.
+    """
+    return f"{KEPT}{project}/{image.name}:{image.kept_as}"
 
 
 def pin_reference(image: Image) -> str:

@@ -10,27 +10,26 @@ import json
 
 from ci_lib.domain.images import Release
 from ci_lib.domain.target import Kept
-from ci_lib.ports.protocols import Tree
+from ci_lib.ports.protocols import FileData, Ran, Tree
 from ci_lib.targets.compose.site import LOOK, Site, demand
 
 KEEP = 5
 """Good releases that are kept, beside the current one and the rollback target."""
 
-# $1 staged folder, $2 run directory; paths of the release in $1.paths. What the host has and the release has
-# not is linked, so that `config` sees the folder as it will be.
+# $1 staged folder, $2 run directory, then a command. What the host has and the release has not is linked
+# first, so that the command sees the folder as it will be.
 _OVERLAY = """
-set -eu; umask 077
-{ echo ./x; cat "$1.paths"; } | while IFS= read -r path; do dirname "./$path"; done | sort -u |
+set -eu; umask 077; staged=$1; run=$2; shift 2
+{ echo ./x; cat "$staged.paths"; } | while IFS= read -r path; do dirname "./$path"; done | sort -u |
 while IFS= read -r folder; do
-  for there in "$2/$folder"/* "$2/$folder"/.[!.]*; do
-    name=${there##*/}; here="$1/$folder/$name"
+  for there in "$run/$folder"/* "$run/$folder"/.[!.]*; do
+    name=${there##*/}; here="$staged/$folder/$name"
     case $name in .deploy-actions|.git) continue;; esac
     if [ -e "$there" ] && [ ! -e "$here" ] && [ ! -L "$here" ]; then ln -s "$there" "$here"; fi
   done
 done
+exec "$@"
 """
-
-_EMPTY = 'set -eu; umask 077; rm -rf "$1" "$1.paths"; mkdir -p "$1"; cat > "$1.paths"'
 
 _FROM_KEPT = """
 set -eu; umask 077; rm -rf "$1" "$1.paths"; cp -pR "$2/releases/$3/files" "$1"
@@ -38,7 +37,7 @@ set -eu; umask 077; rm -rf "$1" "$1.paths"; cp -pR "$2/releases/$3/files" "$1"
 """
 
 # $1 run directory, $2 state, $3 id of the new release, $4 id of the old one, $5 its JSON if it is adopted,
-# $6 path of the pin.
+# $6 path of the pin, $7 JSON of the new release.
 _SWITCH = """
 set -eu; umask 077; run=$1; cd "$2"
 rm -rf before before.tmp; mkdir -p before.tmp/files releases; : > before.tmp/absent
@@ -53,7 +52,7 @@ if [ -n "$5" ] && [ ! -d "releases/$4" ]; then
   rm -rf new.tmp; mkdir new.tmp; cp -pR before/files new.tmp/files; printf '%s\\n' "$5" > new.tmp/release.json
   : > new.tmp/good; mv new.tmp "releases/$4"
 fi
-rm -rf new.tmp; mkdir -p new.tmp/files; cp -p next.json new.tmp/release.json
+rm -rf new.tmp; mkdir -p new.tmp/files; printf '%s\\n' "$7" > new.tmp/release.json
 while IFS= read -r path; do
   mkdir -p "new.tmp/files/$(dirname "$path")"; cp -p "next/$path" "new.tmp/files/$path"
 done < before/paths
@@ -76,45 +75,53 @@ fi
 if [ -n "$4" ]; then printf '%s\\n' "$4" > current.tmp; mv current.tmp current; else rm -f current; fi
 """
 
+# $2 is the id of a release that is to be marked as good first, or nothing.
 _KEPT = """
 [ -d "$1/releases" ] || exit 0
-cd "$1"; cat current 2>/dev/null || echo; ls -t releases | while IFS= read -r id; do
+cd "$1"; [ -z "$2" ] || : > "releases/$2/good"
+cat current 2>/dev/null || echo
+ls -t releases | while IFS= read -r id; do
   [ -s "releases/$id/release.json" ] || continue
   [ -e "releases/$id/good" ] && printf 'good ' || printf 'unknown '; head -n 1 "releases/$id/release.json"
 done
 """
 
 
-def stage(site: Site, folder: str, tree: Tree) -> None:
-    """Upload a tree into an emptied folder and lay links to the host's own files over it."""
-    paths = "".join(f"{path}\n" for path in tree).encode()
-    demand(site.look("sh", "-c", _EMPTY, "sh", folder, stdin=paths), f"could not make {folder}")
-    site.host.upload(tree, folder)
-    _overlay(site, folder)
+def stage(site: Site, name: str, tree: Tree, beside: Tree | None = None) -> str:
+    """Upload a tree into the folder ``name`` of our state; returns its path.
+
+    ``beside`` are further files of the staged folder, which are not the release's own: they are not listed.
+    """
+    listed = {f"{name}.paths": FileData(data="".join(f"{path}\n" for path in tree).encode(), mode=0o600)}
+    staged = {f"{name}/{path}": file for path, file in {**tree, **(beside or {})}.items()}
+    site.host.upload(listed | staged, site.state)
+    return f"{site.state}/{name}"
 
 
-def stage_kept(site: Site, folder: str, release_id: str) -> None:
+def stage_kept(site: Site, name: str, release_id: str, beside: Tree) -> str:
     """The same with the files of a kept release, which are on the host already."""
+    folder = f"{site.state}/{name}"
     ran = site.look("sh", "-c", _FROM_KEPT, "sh", folder, site.state, release_id)
     demand(ran, f"the files of {release_id[:12]} are not kept here")
-    _overlay(site, folder)
+    site.host.upload(beside, folder)
+    return folder
 
 
-def discard(site: Site, folder: str) -> None:
-    """Remove what was staged only to look at it."""
+def discard(site: Site, name: str) -> None:
+    """Remove what was staged."""
+    folder = f"{site.state}/{name}"
     demand(site.look("rm", "-rf", "--", folder, f"{folder}.paths"), f"could not remove {folder}")
 
 
-def _overlay(site: Site, folder: str) -> None:
-    ran = site.look("sh", "-c", _OVERLAY, "sh", folder, site.run_dir)
-    demand(ran, f"could not stage the files in {folder}")
+def seen_from(site: Site, folder: str, argv: tuple[str, ...]) -> Ran:
+    """Run a command after links to the host's own files were laid over a staged folder."""
+    return site.look("sh", "-c", _OVERLAY, "sh", folder, site.run_dir, *argv)
 
 
 def switch(site: Site, release: Release, *, pin: str, previous: str, adopted: Release | None) -> None:
     """Keep what is replaced, keep the new release, copy it into the run directory."""
     text = json.dumps(adopted.as_json()) if adopted else ""
-    site.host.write(f"{site.state}/next.json", json.dumps(release.as_json()).encode() + b"\n")
-    arguments = (site.run_dir, site.state, release.id, previous, text, pin)
+    arguments = (site.run_dir, site.state, release.id, previous, text, pin, json.dumps(release.as_json()))
     ran = site.change("sh", "-c", _SWITCH, "sh", *arguments, limit=LOOK)
     demand(ran, f"could not put the files into {site.run_dir}")
 
@@ -128,7 +135,11 @@ def restore(site: Site, *, failed: str, previous: str) -> None:
 
 def kept(site: Site) -> tuple[Kept, ...]:
     """The kept releases, the one that was switched to last first."""
-    ran = demand(site.look("sh", "-c", _KEPT, "sh", site.state), "could not list the kept releases")
+    return _read_kept(site.look("sh", "-c", _KEPT, "sh", site.state, ""))
+
+
+def _read_kept(ran: Ran) -> tuple[Kept, ...]:
+    demand(ran, "could not list the kept releases")
     current, *lines = ran.stdout.splitlines() or [""]
     found = []
     for line in lines:
@@ -140,10 +151,8 @@ def kept(site: Site) -> tuple[Kept, ...]:
 
 def retain(site: Site, release: Release, *, good: bool, previous: str) -> tuple[Release, ...]:
     """Mark the release and remove the kept ones that are too old; returns those that are left."""
-    if good:
-        marker = f"{site.state}/releases/{release.id}/good"
-        demand(site.change("touch", marker, limit=LOOK), "could not mark the release as good")
-    everything = kept(site)
+    mark = release.id if good else ""
+    everything = _read_kept(site.change("sh", "-c", _KEPT, "sh", site.state, mark, limit=LOOK))
     spared = {release.id, previous}
     others = [item.release.id for item in everything if item.good and item.release.id not in spared]
     stay = spared | set(others[:KEEP])

@@ -8,25 +8,26 @@ from ci_lib.domain.outcome import CheckResult, Mark
 from ci_lib.domain.reasons import Reason
 from ci_lib.images.address import address_of
 from ci_lib.images.credentials import Credential
-from ci_lib.ports.protocols import Ran, TimedOut
+from ci_lib.ports.protocols import TimedOut
 from ci_lib.targets.compose.commands import kept_tag
 from ci_lib.targets.compose.site import LOOK, Site, demand
 
 Logins = Mapping[str, Credential]
 """Registry host → credential, as `registries:` in deploy.yml names them."""
 
-# An image that is there needs no registry: a rollback must work when the registry does not.
-_PULL = """
-docker image inspect "$1" >/dev/null 2>&1 || exec docker pull -q "$1"
-"""
-
-# The login lives in a folder of its own for one pull: Compose and other users never see it.
-_LOGIN_AND_PULL = """
+# $1 reference, $2 our own tag or nothing, $3 registry and $4 user for a login whose password is on standard
+# input. An image that is there needs no registry: a rollback must work when the registry does not. The login
+# lives in a folder of its own for one pull: Compose and other users never see it.
+_FETCH = """
 set -eu; umask 077
-docker image inspect "$1" >/dev/null 2>&1 && exit 0
-folder=$(mktemp -d); trap 'rm -rf "$folder"' EXIT
-docker --config "$folder" login --username "$2" --password-stdin "$3" >/dev/null
-docker --config "$folder" pull -q "$1"
+if ! docker image inspect "$1" >/dev/null 2>&1; then
+  if [ -n "$3" ]; then
+    folder=$(mktemp -d); trap 'rm -rf "$folder"' EXIT
+    docker --config "$folder" login --username "$4" --password-stdin "$3" >/dev/null
+    docker --config "$folder" pull -q "$1"
+  else docker pull -q "$1"; fi
+fi
+[ -z "$2" ] || docker tag "$1" "$2"
 """
 
 
@@ -38,39 +39,26 @@ def pull(site: Site, image: Image, logins: Logins, *, limit: float) -> None:
         if there.stdout.strip() != image.digest:
             raise StepFault(f"{reference} is not on {site.host.name} any more", reason=Reason.PULL)
         return
-    fetch(site, image.pinned, logins, limit=limit)
-    tagged = site.change("docker", "tag", image.pinned, kept_tag(site.settings.stack, image), limit=LOOK)
-    demand(tagged, f"could not keep {image.pinned}", reason=Reason.PULL)
+    _fetch(site, image.pinned, logins, tag=kept_tag(site.project, image), limit=limit)
 
 
 def fetch(site: Site, reference: str, logins: Logins, *, limit: float) -> None:
     """Pull a reference unless it is there; nothing that runs is touched, whatever happens."""
-    login = logins.get(address_of(Reference.parse(reference).repository).host)
-    try:
-        if login is None:
-            ran = site.change("sh", "-c", _PULL, "sh", reference, limit=limit)
-        else:
-            ran = _with_login(site, reference, login, limit)
-    except TimedOut as error:
-        raise _failed(site, reference, str(error)) from error
-    except StepFault as error:
-        raise _failed(site, reference, error.message) from error
-    if not ran.ok:
-        raise _failed(site, reference, ran.said)
+    _fetch(site, reference, logins, tag="", limit=limit)
 
 
 def keep_adopted(site: Site, release: Release) -> None:
     """Put our own tags on what ran before we came."""
     for image in release.images:
         source = image.digest if image.repository.startswith(KEPT) else image.pinned
-        ran = site.change("docker", "tag", source, kept_tag(site.settings.stack, image), limit=LOOK)
+        ran = site.change("docker", "tag", source, kept_tag(site.project, image), limit=LOOK)
         demand(ran, f"could not keep {image.name} as it ran before", reason=Reason.STOPPED)
 
 
 def forget(site: Site, releases: tuple[Release, ...]) -> tuple[str, ...]:
     """Remove our tags that no kept release needs; by tag, since by id all tags of an image would go."""
-    stay = {kept_tag(site.settings.stack, image) for release in releases for image in release.images}
-    pattern = f"reference={KEPT}{site.settings.stack}/*"
+    stay = {kept_tag(site.project, image) for release in releases for image in release.images}
+    pattern = f"reference={KEPT}{site.project}/*"
     listed = site.look("docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", "--filter", pattern)
     gone = [name for name in listed.stdout.split() if name not in stay]
     if gone:
@@ -80,15 +68,12 @@ def forget(site: Site, releases: tuple[Release, ...]) -> tuple[str, ...]:
 
 def rollback_ready(site: Site, previous: Release) -> CheckResult:
     """Whether the images that a failure would go back to are on the host."""
-    missing = [
-        image.name
-        for image in previous.images
-        if not site.look("docker", "image", "inspect", "--format", "{{.Id}}", _local(image)).ok
-    ]
+    names = [_local(image) for image in previous.images]
+    ready = site.look("docker", "image", "inspect", "--format", "{{.Id}}", *names)
     return CheckResult(
         name="rollback target",
-        mark=Mark.FAILED if missing else Mark.PASSED,
-        value=f"missing: {', '.join(missing)}" if missing else previous.version,
+        mark=Mark.PASSED if ready.ok else Mark.FAILED,
+        value=previous.version if ready.ok else f"{previous.version}: {ready.said}",
         bound="its images are on the host",
     )
 
@@ -97,10 +82,19 @@ def _local(image: Image) -> str:
     return image.digest if image.repository.startswith(KEPT) else image.pinned
 
 
-def _with_login(site: Site, reference: str, login: Credential, limit: float) -> Ran:
-    host = address_of(Reference.parse(reference).repository).host
-    argv = ("sh", "-c", _LOGIN_AND_PULL, "sh", reference, login.username, host)
-    return site.change(*argv, stdin=login.password.encode(), limit=limit)
+def _fetch(site: Site, reference: str, logins: Logins, *, tag: str, limit: float) -> None:
+    registry = address_of(Reference.parse(reference).repository).host
+    login = logins.get(registry)
+    password = login.password.encode() if login else b""
+    arguments = (reference, tag, registry if login else "", login.username if login else "")
+    try:
+        ran = site.change("sh", "-c", _FETCH, "sh", *arguments, stdin=password, limit=limit)
+    except TimedOut as error:
+        raise _failed(site, reference, str(error)) from error
+    except StepFault as error:
+        raise _failed(site, reference, error.message) from error
+    if not ran.ok:
+        raise _failed(site, reference, ran.said)
 
 
 def _failed(site: Site, reference: str, why: str) -> StepFault:

@@ -4,10 +4,10 @@ from ci_lib.domain.errors import DeployError
 from ci_lib.domain.outcome import Logs, Packet
 from ci_lib.domain.running import Health, Running
 from ci_lib.ports.protocols import PortFault, Ran, Unreachable
-from ci_lib.targets.compose.observe import observe
+from ci_lib.targets.compose.commands import SERVICE
+from ci_lib.targets.compose.observe import containers, label, observe
 from ci_lib.targets.compose.site import Site
 
-_ADDRESS = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}"
 _HEALTH = "{{if .State.Health}}{{range .State.Health.Log}}{{.ExitCode}}: {{.Output}}\n{{end}}{{end}}"
 _STATE = (
     "{{.State.Status}}, exit code {{.State.ExitCode}}, restarts {{.RestartCount}}, "
@@ -25,11 +25,13 @@ class ComposeContainers:
 
     def address(self, service: str) -> str:
         """The first address of a running container; raise ``Unreachable`` when there is none."""
-        ran = self._site.look("docker", "inspect", "--format", _ADDRESS, self._running(service))
-        found = ran.stdout.split()
-        if not found:
-            raise Unreachable(f"the container of {service} has no network address")
-        return found[0]
+        found, _, _ = containers(self._site)
+        for item in found:
+            networks = (item.get("NetworkSettings") or {}).get("Networks") or {}
+            addresses = [network["IPAddress"] for network in networks.values() if network.get("IPAddress")]
+            if label(item, SERVICE) == service and item["State"]["Running"] and addresses:
+                return str(addresses[0])
+        raise Unreachable(f"no container of {service} runs and has a network address")
 
     def exec(self, service: str, argv: tuple[str, ...], *, timeout: float) -> Ran:
         """Run a command in a running container."""

@@ -9,7 +9,7 @@ from ci_lib.domain.errors import StepFault, UsageFault
 from ci_lib.domain.images import KEPT, Image, Reference, Release
 from ci_lib.domain.reasons import Reason
 from ci_lib.domain.running import Health, Running
-from ci_lib.targets.compose.commands import LABELS, PROJECT, RELEASE
+from ci_lib.targets.compose.commands import LABELS, ONE_OFF, PROJECT, RELEASE, SERVICE
 from ci_lib.targets.compose.site import Site
 
 _TRIES = 3
@@ -45,7 +45,7 @@ def containers(site: Site) -> tuple[tuple[Mapping[str, Any], ...], Mapping[str, 
     middle = lines.index("---") if "---" in lines else len(lines)
     found = [json.loads(line) for line in lines[:middle]]
     images = [json.loads(line) for line in lines[middle + 1 :]]
-    lasting = (item for item in found if _label(item, "com.docker.compose.oneoff") != "True")
+    lasting = (item for item in found if label(item, ONE_OFF) != "True")
     return tuple(lasting), {image["Id"]: image for image in images}, float(now)
 
 
@@ -62,14 +62,14 @@ def running(
     state = item["State"]
     image = images.get(item["Image"], {})
     return Running(
-        workload=_label(item, "com.docker.compose.service"),
+        workload=label(item, SERVICE),
         instance=item["Id"],
         host=host,
         image_ids=(*(image.get("RepoDigests") or ()), item["Image"]) if image else (),
         health=_health(state),
         started_at=state["StartedAt"],
         restarts=int(item.get("RestartCount", 0)),
-        release_id=_label(item, RELEASE),
+        release_id=label(item, RELEASE),
         exit_code=int(state["ExitCode"]) if state["Status"] in ("exited", "dead") else None,
         age=_age(state["StartedAt"], now),
     )
@@ -79,9 +79,9 @@ def labels(site: Site) -> Mapping[str, Mapping[str, str]]:
     """Service → our labels on its containers, for those that have them."""
     found, _, _ = containers(site)
     return {
-        _label(item, "com.docker.compose.service"): {name: _label(item, name) for name in LABELS}
+        label(item, SERVICE): {name: label(item, name) for name in LABELS}
         for item in found
-        if _label(item, RELEASE)
+        if label(item, RELEASE)
     }
 
 
@@ -95,9 +95,9 @@ def adopted(site: Site) -> Release | None:
     images: dict[str, Image] = {}
     for name, settings in site.settings.images.items():
         for item in found:
-            ours = _label(item, "com.docker.compose.service") in settings.services
-            if ours and not _label(item, RELEASE):
-                image = _adopt(name, settings.repository, item, inspected, site.settings.stack)
+            ours = label(item, SERVICE) in settings.services
+            if ours and not label(item, RELEASE):
+                image = _adopt(name, settings.repository, item, inspected, site.project)
                 images.setdefault(name, image)
     if not images:
         return None
@@ -109,14 +109,14 @@ def _adopt(
     repository: str,
     item: Mapping[str, Any],
     inspected: Mapping[str, Mapping[str, Any]],
-    stack: str,
+    project: str,
 ) -> Image:
     digests = inspected.get(item["Image"], {}).get("RepoDigests") or ()
     for known in digests:
         if known.startswith(f"{repository}@"):
             tag = _tag(item["Config"]["Image"])
             return Image(name=name, repository=repository, tag=tag, digest=known.partition("@")[2])
-    own = Image(name=name, repository=f"{KEPT}{stack}/{name}", digest=item["Image"])
+    own = Image(name=name, repository=f"{KEPT}{project}/{name}", digest=item["Image"])
     return Image(name=name, repository=own.repository, tag=own.kept_as, digest=own.digest)
 
 
@@ -144,5 +144,6 @@ def _age(started_at: str, now: float) -> float:
     return now - datetime.fromisoformat(started_at[:19] + "+00:00").timestamp()
 
 
-def _label(item: Mapping[str, Any], name: str) -> str:
+def label(item: Mapping[str, Any], name: str) -> str:
+    """A label of an inspected container, empty when it has none of that name."""
     return str((item["Config"].get("Labels") or {}).get(name, ""))

@@ -29,6 +29,11 @@ class Parsed:
     services: Mapping[str, Service]
     external_networks: tuple[str, ...]
 
+    def other_images(self, managed: Iterable[str]) -> tuple[str, ...]:
+        """References that must be on the host and that we do not manage; what is built is not among them."""
+        others = (self.services[name] for name in set(self.services) - set(managed))
+        return tuple(sorted({service.image for service in others if service.image and not service.builds}))
+
 
 def parse(text: str, *, staged: str, run_dir: str) -> Parsed:
     """Read the JSON; paths below ``staged`` become what they will be in ``run_dir``."""
@@ -59,10 +64,11 @@ def services_hash(parsed: Parsed, managed: Iterable[str]) -> str:
 
 def differences(plain: Parsed, pinned: Parsed, expected: Mapping[str, str]) -> tuple[str, ...]:
     """What the pin did wrong: a managed service without its digest, or any other service that changed."""
+    runs = {name: service.image for name, service in pinned.services.items()}
     wrong = [
-        f"{name} would run {pinned.services[name].image or 'no image'}, not {reference}"
+        f"{name} would run {runs.get(name) or 'no image'}, not {reference}"
         for name, reference in expected.items()
-        if name not in pinned.services or pinned.services[name].image != reference
+        if runs.get(name) != reference
     ]
     others = set(plain.services) - set(expected)
     changed = (name for name in sorted(others) if plain.services[name] != pinned.services.get(name))

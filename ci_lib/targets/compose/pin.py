@@ -33,15 +33,21 @@ def render(release: Release, settings: Resolved, *, labels: Mapping[str, Mapping
     JSON is YAML, and needs no quoting rules of its own.
     """
     services: dict[str, Any] = {}
-    for image in release.images:
-        for service in settings.images[image.name].services:
-            own = {RELEASE: release.id, VERSION: release.version, CONFIG: settings.config_hash}
-            services[service] = {
-                "image": pin_reference(image),
-                "labels": dict(labels.get(service, own)),
-            }
+    own = {RELEASE: release.id, VERSION: release.version, CONFIG: settings.config_hash}
+    for service, reference in pinned(release, settings).items():
+        services[service] = {"image": reference, "labels": dict(labels.get(service, own))}
     data = {"name": settings.settings.compose.project, "services": dict(sorted(services.items()))}
     return f"{MARK}\n{json.dumps(data, indent=2)}\n".encode()
+
+
+def pinned(release: Release, settings: Resolved) -> Mapping[str, str]:
+    """Service → reference. An image that deploy.yml has no more is left as the Compose file has it."""
+    return {
+        service: pin_reference(image)
+        for image in release.images
+        if image.name in settings.images
+        for service in settings.images[image.name].services
+    }
 
 
 def is_loaded(files: tuple[str, ...], foreign: tuple[str, ...]) -> bool:

@@ -41,7 +41,7 @@ def ask(site: Site) -> HostFacts:
     """Collect the host's facts in one go."""
     ran = demand(site.look("sh", "-c", _ASK, "sh", site.run_dir), f"could not look at {site.host.name}")
     rows = [line.partition(" ")[::2] for line in ran.stdout.splitlines()]
-    used = (text.partition("% ") for word, text in rows if word == "used")
+    used = (text.partition("% ") for word, text in rows if word == "used" and text[:1].isdigit())
     return HostFacts(
         missing=tuple(text for word, text in rows if word == "missing"),
         engine=next((text for word, text in rows if word == "engine"), ""),
@@ -75,8 +75,8 @@ def _service(service: Service, settings: Resolved, *, managed: bool) -> Iterator
     if not managed:
         tag = _tag(service.image)
         fixed = service.builds or tag not in ("", "latest")
-        value = service.image if tag else f"{service.image} (no tag)"
-        yield _row(f"tag of {service.name}", fixed, value or "built", "a tag other than latest")
+        value = f"{service.image} (no tag)" if service.image and not tag else service.image or "built here"
+        yield _row(f"tag of {service.name}", fixed, value, "a tag other than latest")
         return
     drop = settings.settings.compose.drop_build
     if service.builds and not drop:

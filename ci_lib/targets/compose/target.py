@@ -3,7 +3,6 @@
 import secrets
 import shlex
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 from ci_lib.domain.errors import StepFault
 from ci_lib.domain.images import Release
@@ -13,25 +12,18 @@ from ci_lib.domain.reasons import Reason
 from ci_lib.domain.running import Running
 from ci_lib.domain.target import Candidate, Kept, Wanted
 from ci_lib.domain.tree import tree_hash
-from ci_lib.ports.protocols import Tree
+from ci_lib.ports.protocols import FileData
 from ci_lib.targets.compose import files, images, preflight
 from ci_lib.targets.compose.backup import backup
-from ci_lib.targets.compose.commands import compose, pin_reference, up
+from ci_lib.targets.compose.commands import compose, up
 from ci_lib.targets.compose.images import Logins
 from ci_lib.targets.compose.inside import diagnose
-from ci_lib.targets.compose.observe import adopted, labels, observe
+from ci_lib.targets.compose.layout import Layout
+from ci_lib.targets.compose.observe import adopted, observe
 from ci_lib.targets.compose.parsed import Parsed, differences, parse, services_hash
-from ci_lib.targets.compose.pin import EXPLICIT, LOADED, MARK, OVERRIDES, is_loaded, render
+from ci_lib.targets.compose.pin import EXPLICIT, pinned
 from ci_lib.targets.compose.serving import await_serving
-from ci_lib.targets.compose.site import LOOK, Site, demand
-from ci_lib.targets.trees import read_tree
-
-_FOREIGN = """
-cd "$1" 2>/dev/null || exit 0; mark=$2; shift 2
-for name in "$@"; do
-  [ ! -f "$name" ] || [ "$(head -n 1 "$name")" = "$mark" ] || echo "$name"
-done
-"""
+from ci_lib.targets.compose.site import Site, demand
 
 
 class ComposeTarget:
@@ -41,9 +33,9 @@ class ComposeTarget:
 
     def __init__(self, *, site: Site, logins: Logins) -> None:
         self._site = site
+        self._layout = Layout(site)
         self._logins = logins
         self._parsed: Parsed | None = None
-        self._found_foreign: tuple[str, ...] | None = None
         self._steps: Mapping[StepKind, Callable[[Step], StepReport]] = {
             StepKind.PREPARE: self._prepare,
             StepKind.PULL: self._pull,
@@ -75,13 +67,12 @@ class ComposeTarget:
         """
         if wanted.snapshot:
             return self._resolve_kept(wanted)
-        tree = self._source()
-        folder = f"{self._site.state}/plan-{secrets.token_hex(6)}"
+        tree = self._layout.source()
+        name = f"plan-{secrets.token_hex(6)}"
         try:
-            files.stage(self._site, folder, tree)
-            parsed = self._parse(folder, self._files())
+            parsed = self._parse(files.stage(self._site, name, tree), self._layout.files)
         finally:
-            files.discard(self._site, folder)
+            files.discard(self._site, name)
         self._parsed = parsed
         missing = sorted(self._site.settings.managed - set(parsed.services))
         if missing:
@@ -97,15 +88,7 @@ class ComposeTarget:
         return Candidate(
             release=release,
             workloads={name: parsed.services[name].instances for name in sorted(managed)},
-            others=tuple(
-                sorted(
-                    {
-                        service.image
-                        for name, service in parsed.services.items()
-                        if name not in managed and service.image and not service.builds
-                    }
-                )
-            ),
+            others=parsed.other_images(managed),
         )
 
     def preflight(self, candidate: Candidate) -> tuple[CheckResult, ...]:
@@ -129,39 +112,39 @@ class ComposeTarget:
 
     def advice(self) -> tuple[str, ...]:
         """How to call ``docker compose`` by hand without losing the pin."""
-        if self._pin() == LOADED:
+        if self._layout.loaded:
             return (f"by hand: docker compose in {self._site.run_dir} keeps the pin",)
-        return (f"by hand, to keep the pin: {shlex.join(self._command())} …",)
-
-    def _command(self) -> tuple[str, ...]:
-        """The beginning of every ``docker compose`` command in the run directory."""
-        return compose(self._site.run_dir, self._site.project, (*self._files(), self._pin()))
+        return (f"by hand, to keep the pin: {shlex.join(self._layout.command)} …",)
 
     def _prepare(self, step: Step) -> StepReport:
         """Stage what will be, pin and all, and demand that only the pin's images differ."""
-        release, following = _release(step), f"{self._site.state}/next"
-        if step.args["snapshot"]:
-            files.stage_kept(self._site, following, step.args["snapshot"])
-        else:
-            tree = self._source()
-            if tree_hash(tree) != release.files:
-                raise StepFault("the checkout's files changed while this ran", hint="run again")
-            files.stage(self._site, following, tree)
-        self._write_pin(following, release, tuple(step.args["services"]))
-        expected = {
-            service: pin_reference(image)
-            for image in release.images
-            for service in self._site.settings.images[image.name].services
-        }
-        plain = self._parse(following, self._files())
-        pinned = self._parse(following, (*self._files(), self._pin()))
-        wrong = differences(plain, pinned, expected)
+        release = _release(step)
+        folder = self._stage(release, step)
+        expected = pinned(release, self._site.settings)
+        plain = self._parse(folder, self._layout.files)
+        changed = self._parse(folder, (*self._layout.files, self._layout.pin))
+        wrong = differences(plain, changed, expected)
         if wrong:
             raise StepFault(
                 f"the pinned Compose file is not what was asked for: {'; '.join(wrong)}",
                 reason=Reason.PREFLIGHT,
             )
-        return StepReport(notes=self._pin_notes())
+        if self._layout.loaded:
+            return StepReport()
+        note = f"plain `docker compose` does not load the pin {EXPLICIT}; `status` prints the command"
+        return StepReport(notes=(note,))
+
+    def _stage(self, release: Release, step: Step) -> str:
+        """Put the release's files and its pin into ``next``."""
+        content = self._layout.render_pin(release, tuple(step.args["services"]))
+        pin = {self._layout.pin: FileData(data=content)}
+        if step.args["snapshot"]:
+            return files.stage_kept(self._site, "next", step.args["snapshot"], pin)
+        tree = self._layout.source()
+        if tree_hash(tree) != release.files:
+            raise StepFault("the checkout's files changed while this ran", hint="run again")
+        files.discard(self._site, "next")
+        return files.stage(self._site, "next", tree, pin)
 
     def _pull(self, step: Step) -> StepReport:
         if step.image is not None:
@@ -178,26 +161,25 @@ class ComposeTarget:
         before = Release.from_json(args["adopted"]) if args["adopted"] else None
         if before is not None:
             images.keep_adopted(self._site, before)
-        files.switch(self._site, _release(step), pin=self._pin(), previous=args["previous"], adopted=before)
+        pin, previous = self._layout.pin, args["previous"]
+        files.switch(self._site, _release(step), pin=pin, previous=previous, adopted=before)
         return self._up(tuple(args["services"]), step.time_limit)
 
     def _restore(self, step: Step) -> StepReport:
         release = _release(step)
         files.restore(self._site, failed=step.args["failed"], previous=release.id)
         if release.adopted:
-            self._write_pin(self._site.run_dir, release, ())
+            path = f"{self._site.run_dir}/{self._layout.pin}"
+            self._site.host.write(path, self._layout.render_pin(release, ()), mode=0o644)
         return self._up((), step.time_limit)
 
     def _up(self, services: tuple[str, ...], limit: float) -> StepReport:
-        ran = self._site.change(*self._command(), *up(services), limit=limit)
+        ran = self._site.change(*self._layout.command, *up(services), limit=limit)
         demand(ran, "docker compose up failed", hint="see the logs in the evidence")
         return StepReport()
 
     def _await_serving(self, step: Step) -> StepReport:
-        services = tuple(step.args.get("services", ()))
-        if not services:
-            listed = self._site.look(*self._command(), "config", "--services")
-            services = tuple(demand(listed, "the Compose file does not parse").stdout.split())
+        services = tuple(step.args.get("services", ())) or self._services()
         await_serving(self._site, services, limit=step.time_limit)
         return StepReport()
 
@@ -216,11 +198,14 @@ class ComposeTarget:
         images.forget(self._site, left)
         return StepReport(notes=self._orphans())
 
+    def _services(self) -> tuple[str, ...]:
+        """The services of the Compose file that lies in the run directory now."""
+        listed = self._site.look(*self._layout.command, "config", "--services")
+        return tuple(demand(listed, "the Compose file does not parse").stdout.split())
+
     def _orphans(self) -> tuple[str, ...]:
-        listed = self._site.look(*self._command(), "config", "--services")
-        known = set(listed.stdout.split())
-        orphans = sorted({item.workload for item in self.observe()} - known)
-        return (f"orphans, left alone: {', '.join(orphans)}",) if listed.ok and orphans else ()
+        orphans = sorted({item.workload for item in self.observe()} - set(self._services()))
+        return (f"orphans, left alone: {', '.join(orphans)}",) if orphans else ()
 
     def _resolve_kept(self, wanted: Wanted) -> Candidate:
         kept = next((item.release for item in self.kept() if item.release.id == wanted.snapshot), None)
@@ -229,54 +214,15 @@ class ComposeTarget:
         release = Release(images=wanted.images, files=kept.files, services=kept.services)
         return Candidate(release=release, workloads=dict.fromkeys(sorted(self._site.settings.managed), 1))
 
-    def _write_pin(self, folder: str, release: Release, services: tuple[str, ...]) -> None:
-        """Write the pin; services that are not switched keep the labels they carry."""
-        others = self._site.settings.managed - set(services) if services else frozenset()
-        carried = {name: own for name, own in labels(self._site).items() if name in others}
-        content = render(release, self._site.settings, labels=carried)
-        self._site.host.write(f"{folder}/{self._pin()}", content, mode=0o644)
-
     def _parse(self, folder: str, names: tuple[str, ...]) -> Parsed:
         argv = compose(folder, self._site.project, names, "config", "--format", "json")
         ran = demand(
-            self._site.look(*argv, limit=LOOK),
+            files.seen_from(self._site, folder, argv),
             "the Compose file does not parse",
             hint="run `docker compose config` in the source folder",
             reason=Reason.PREFLIGHT,
         )
         return parse(ran.stdout, staged=folder, run_dir=self._site.run_dir)
-
-    def _source(self) -> Tree:
-        folder = Path(self._site.settings.folder) / self._site.compose.source
-        tree = read_tree(folder)
-        missing = [name for name in self._site.compose.files if name not in tree]
-        if missing:
-            raise StepFault(
-                f"{folder} has no {', '.join(missing)}", hint="check `compose.files`", reason=Reason.CONFIG
-            )
-        return tree
-
-    def _files(self) -> tuple[str, ...]:
-        """The Compose files, with an override that the stack has of its own."""
-        return (*self._site.compose.files, *(self._foreign() if len(self._site.compose.files) == 1 else ()))
-
-    def _pin(self) -> str:
-        return LOADED if is_loaded(self._site.compose.files, self._foreign()) else EXPLICIT
-
-    def _foreign(self) -> tuple[str, ...]:
-        """Override files that are not ours, in the source or on the host only."""
-        if self._found_foreign is None:
-            ran = self._site.look("sh", "-c", _FOREIGN, "sh", self._site.run_dir, MARK, *OVERRIDES)
-            found = {*ran.stdout.split()}
-            folder = Path(self._site.settings.folder) / self._site.compose.source
-            found |= {name for name in OVERRIDES if (folder / name).is_file()}
-            self._found_foreign = tuple(name for name in OVERRIDES if name in found)
-        return self._found_foreign
-
-    def _pin_notes(self) -> tuple[str, ...]:
-        if self._pin() == LOADED:
-            return ()
-        return (f"plain `docker compose` does not load the pin {EXPLICIT}; `status` prints the command",)
 
 
 def _release(step: Step) -> Release:

@@ -1,0 +1,77 @@
+"""Which files make up the stack, and where its pin lies."""
+
+from pathlib import Path
+
+from ci_lib.domain.errors import StepFault
+from ci_lib.domain.images import Release
+from ci_lib.domain.reasons import Reason
+from ci_lib.ports.protocols import Tree
+from ci_lib.targets.compose.commands import Argv, compose
+from ci_lib.targets.compose.observe import labels
+from ci_lib.targets.compose.pin import EXPLICIT, LOADED, MARK, OVERRIDES, is_loaded, render
+from ci_lib.targets.compose.site import Site
+from ci_lib.targets.trees import read_tree
+
+_FOREIGN = """
+cd "$1" 2>/dev/null || exit 0; mark=$2; shift 2
+for name in "$@"; do
+  [ ! -f "$name" ] || [ "$(head -n 1 "$name")" = "$mark" ] || echo "$name"
+done
+"""
+
+
+class Layout:
+    """The Compose files of one stack, in the checkout and on the host."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._folder = Path(site.settings.folder) / site.compose.source
+        self._found: tuple[str, ...] | None = None
+
+    def source(self) -> Tree:
+        """The checkout's files; raise ``StepFault`` when a Compose file is not among them."""
+        tree = read_tree(self._folder)
+        missing = [name for name in self._site.compose.files if name not in tree]
+        if missing:
+            raise StepFault(
+                f"{self._folder} has no {', '.join(missing)}",
+                hint="check `compose.source` and `compose.files` in deploy.yml",
+                reason=Reason.CONFIG,
+            )
+        return tree
+
+    @property
+    def files(self) -> Argv:
+        """The Compose files, with an override that the stack has of its own."""
+        own = self._site.compose.files
+        return (*own, *self._foreign()) if len(own) == 1 else own
+
+    @property
+    def pin(self) -> str:
+        """Where the pin lies, relative to the run directory."""
+        return LOADED if is_loaded(self._site.compose.files, self._foreign()) else EXPLICIT
+
+    @property
+    def loaded(self) -> bool:
+        """Whether plain ``docker compose`` loads the pin by itself."""
+        return self.pin == LOADED
+
+    @property
+    def command(self) -> Argv:
+        """The beginning of every ``docker compose`` command in the run directory."""
+        return compose(self._site.run_dir, self._site.project, (*self.files, self.pin))
+
+    def render_pin(self, release: Release, services: tuple[str, ...]) -> bytes:
+        """The pin's content; where not all services are switched, the others keep the labels they carry."""
+        others = self._site.settings.managed - set(services) if services else frozenset()
+        known = labels(self._site) if others else {}
+        carried = {name: own for name, own in known.items() if name in others}
+        return render(release, self._site.settings, labels=carried)
+
+    def _foreign(self) -> tuple[str, ...]:
+        """Override files that are not ours, in the source or on the host only; looked for once a run."""
+        if self._found is None:
+            ran = self._site.look("sh", "-c", _FOREIGN, "sh", self._site.run_dir, MARK, *OVERRIDES)
+            found = {*ran.stdout.split(), *(name for name in OVERRIDES if (self._folder / name).is_file())}
+            self._found = tuple(name for name in OVERRIDES if name in found)
+        return self._found
