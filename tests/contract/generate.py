@@ -1,0 +1,45 @@
+"""Everything that `make docs` writes and no hand does; running this module writes it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from ci_lib.cli.table import VERBS
+from ci_lib.config.reference import reference
+from ci_lib.config.schema import text as schema
+from tests.contract.action_files import action, readme, setup_action
+from tests.contract.pages import commands, exit_codes
+
+ROOT = Path(__file__).parents[2]
+
+
+def files() -> Mapping[str, str]:
+    """Path in the repository → what the file must hold."""
+    verbs = {
+        f"actions/{verb.name}/{name}": make(verb)
+        for verb in VERBS
+        for name, make in (("action.yml", action), ("README.md", readme))
+    }
+    return {
+        **verbs,
+        "actions/_setup/action.yml": setup_action(),
+        "docs/reference/commands.md": commands(),
+        "docs/reference/exit-codes.md": exit_codes(),
+        "docs/reference/deploy-yml.md": reference(),
+        "docs/reference/deploy.schema.json": schema(),
+    }
+
+
+def write() -> None:
+    """Write every file, and make the links at the root by which GitHub finds the actions."""
+    for name, text in files().items():
+        path = ROOT / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        if path.name == "action.yml":
+            link = ROOT / path.parent.name
+            if not link.is_symlink():
+                link.symlink_to(path.parent.relative_to(ROOT))
+
+
+if __name__ == "__main__":
+    write()

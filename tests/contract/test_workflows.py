@@ -1,0 +1,115 @@
+"""Workflows and actions, ours and those that callers copy: pinned, without injection, clean."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from ci_lib.cli.table import TABLE
+from tests.contract.generate import ROOT
+
+ACTIONS = sorted((ROOT / "actions").glob("*/action.yml"))
+TEMPLATES = sorted((ROOT / "templates" / ".github").glob("*.yml"))
+OURS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+EVERY = pytest.mark.parametrize(
+    "path", [*ACTIONS, *TEMPLATES, *OURS], ids=lambda path: str(path.relative_to(ROOT))
+)
+TEMPLATE = pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
+
+PINNED = re.compile(r"[\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
+FROM_HERE = re.compile(r"\./[\w-]+")
+RELEASED = re.compile(r"org/deploy-actions/([\w-]+)@v1 # zizmor: ignore\[unpinned-uses\]")
+
+
+def loaded(path: Path) -> Any:
+    return YAML(typ="safe").load(path.read_text("utf-8"))
+
+
+def mappings(node: object) -> Iterator[dict[str, Any]]:
+    if isinstance(node, dict):
+        yield node
+    for under in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from mappings(under)
+
+
+def tool(name: str, *args: str | Path) -> str:
+    """What a linter complains about; empty when it does not."""
+    program = Path(sys.executable).with_name(name)
+    done = subprocess.run([program, *args], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    return "" if done.returncode == 0 else done.stdout + done.stderr
+
+
+@EVERY
+def test_no_expression_stands_in_a_script(path: Path) -> None:
+    assert [node["run"] for node in mappings(loaded(path)) if "${{" in str(node.get("run"))] == []
+
+
+@EVERY
+def test_what_others_wrote_is_pinned_to_a_commit(path: Path) -> None:
+    used = re.findall(r"^\s*(?:- )?uses: (.*)$", path.read_text("utf-8"), re.MULTILINE)
+    allowed = [PINNED, RELEASED] if path in TEMPLATES else [PINNED, FROM_HERE]
+    assert [use for use in used if not any(form.fullmatch(use) for form in allowed)] == []
+
+
+@TEMPLATE
+def test_a_template_gives_actions_the_inputs_that_they_have(path: Path) -> None:
+    used = [node for node in mappings(loaded(path)) if str(node.get("uses")).startswith("org/")]
+    assert used
+    for step in used:
+        verb = step["uses"].split("/")[2].partition("@")[0]
+        assert set(step["with"]) <= {option.name for option in TABLE[verb].options}
+        assert step["with"]["environment"]
+
+
+@TEMPLATE
+def test_a_job_of_a_template_has_the_least_rights_one_turn_and_a_finalize(path: Path) -> None:
+    workflow = loaded(path)
+    assert workflow["permissions"] == {}
+    for job in workflow["jobs"].values():
+        assert job["permissions"] == {"contents": "read"}
+        assert job["concurrency"]["cancel-in-progress"] is False
+        assert job["environment"]
+        assert job["timeout-minutes"]
+        assert job["steps"][-1]["if"] == "always()"
+        assert "/finalize@" in job["steps"][-1]["uses"]
+        checkout = job["steps"][0]
+        assert checkout["uses"].startswith("actions/checkout@")
+        assert checkout["with"] == {"persist-credentials": False}
+
+
+def test_production_gets_the_version_that_staging_got() -> None:
+    jobs = loaded(ROOT / "templates/.github/cd.yml")["jobs"]
+    assert jobs["staging"]["outputs"] == {"version": "${{ steps.deploy.outputs.version }}"}
+    assert jobs["production"]["needs"] == "staging"
+    (promote,) = (step for step in jobs["production"]["steps"] if "/promote@" in step["uses"])
+    assert promote["with"]["version"] == "${{ needs.staging.outputs.version }}"
+
+
+def test_a_rollback_shares_its_turn_with_the_deploys() -> None:
+    rollback = loaded(ROOT / "templates/.github/rollback.yml")
+    choices = next(node["options"] for node in mappings(rollback) if node.get("type") == "choice")
+    jobs = loaded(ROOT / "templates/.github/cd.yml")["jobs"]
+    groups = {job["concurrency"]["group"] for job in jobs.values()}
+    assert groups == {f"deploy-{environment}" for environment in choices}
+    assert rollback["jobs"]["rollback"]["concurrency"]["group"] == "deploy-${{ inputs.environment }}"
+
+
+def test_zizmor_finds_nothing() -> None:
+    assert tool("zizmor", "--offline", "--no-progress", *ACTIONS, *TEMPLATES, *OURS) == ""
+
+
+@pytest.mark.parametrize(
+    ("kind", "paths"),
+    [
+        ("github-workflows", [*TEMPLATES, *OURS]),
+        ("github-actions", ACTIONS),
+        ("dependabot", [ROOT / ".github/dependabot.yml"]),
+    ],
+)
+def test_the_schemas_of_github_are_kept(kind: str, paths: list[Path]) -> None:
+    assert tool("check-jsonschema", "--builtin-schema", f"vendor.{kind}", *paths) == ""

