@@ -1,0 +1,248 @@
+"""Measure what users wait for, as ratios within one run, and write bench/README.md.
+
+    make bench
+
+Every pair is measured in turns, so that a busy machine slows both sides; the median of the turns counts.
+Needs a Docker engine, a registry and sshd (tests/lab/install.sh, tests/lab/engine.sh start).
+"""
+
+import hashlib
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ci_lib.records import chain
+from tests.integration.shop import ROOT, START, Shop
+from tests.integration.test_ssh import remote_shop
+from tests.lab.components import Registry, Sshd, docker, engine_ready, remove_projects
+from tests.lab.images import Hello
+
+TURNS = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One line of the table: ``theirs`` is what it is held against, in seconds; None: nothing."""
+
+    what: str
+    ours: float
+    theirs: float | None
+    aim: str
+    met: bool
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        against = "" if self.theirs is None else f"{self.theirs:.2f} s"
+        relation = ""
+        if self.theirs is not None:
+            relation = f"{self.ours / self.theirs:.1f}×, {self.ours - self.theirs:+.2f} s"
+        return (self.what, f"{self.ours:.2f} s", against, relation, self.aim, "yes" if self.met else "no")
+
+
+def seconds(call: Callable[[], object]) -> float:
+    begun = time.perf_counter()
+    call()
+    return time.perf_counter() - begun
+
+
+def run(*argv: str, **more: object) -> None:
+    done = subprocess.run(argv, capture_output=True, text=True, **more)  # type: ignore[call-overload]
+    if done.returncode:
+        sys.exit(f"{argv} ended with {done.returncode}\n{done.stdout}{done.stderr}")
+
+
+def pair(ours: Callable[[], object], theirs: Callable[[], object], turns: int = TURNS) -> tuple[float, float]:
+    """The medians of both, measured in turns."""
+    both = [(seconds(ours), seconds(theirs)) for _ in range(turns)]
+    return statistics.median(a for a, _ in both), statistics.median(b for _, b in both)
+
+
+def help_row() -> Row:
+    ours, theirs = pair(
+        lambda: run(*START, "--help"), lambda: run(sys.executable, "-I", "-c", "import click"), 15
+    )
+    what = "`--help`, against `import click`"
+    return Row(what=what, ours=ours, theirs=theirs, aim="≤ 2×", met=ours <= 2 * theirs)
+
+
+def deploy_row(shop: Shop, what: str, aim: float) -> Row:
+    """A deploy of a changed stack, against `docker compose up -d --wait` of the same change.
+
+    Both find their images pulled: a registry's speed is not ours.
+    """
+    shop.services = {"init": {"image": f"{shop.hello.reference('acme/web')}:bare-0"}}
+    shop.stack = {"checks": [], "compose": shop.config()["stacks"]["shop"]["compose"] | {"one_shot": []}}
+    for turn in range(TURNS + 1):
+        for name in (f"ours-{turn}", f"bare-{turn}"):
+            shop.release(name)
+            for image in ("api", "web"):
+                docker("pull", "-q", f"{shop.hello.reference(f'acme/{image}')}:{name}")
+    shop.write()
+    bare = shop.folder / "bare"
+    bare.mkdir()
+    turns = iter(range(TURNS + 1))
+    state = {"turn": next(turns)}
+
+    def ours() -> None:
+        done = shop.call("deploy", "staging", "--version", f"ours-{state['turn']}")
+        assert done.code == 0, done
+
+    def theirs() -> None:
+        text = (shop.folder / "stacks" / "shop" / "docker-compose.yml").read_text()
+        (bare / "docker-compose.yml").write_text(text.replace(":source", f":bare-{state['turn']}"))
+        run("docker", "compose", "-p", f"{shop.project}-bare", "up", "-d", "--wait", cwd=bare)
+        state["turn"] = next(turns, 0)
+
+    ours()
+    theirs()
+    mine, bares = pair(ours, theirs)
+    return Row(what=what, ours=mine, theirs=bares, aim=f"≤ {aim:g} s more", met=mine - bares <= aim)
+
+
+def ledger(path: Path, count: int) -> None:
+    """A ledger of `count` records: deploys, their intents, and verifications."""
+    prev, lines = chain.GENESIS, []
+    for number in range(count):
+        line = chain.encode(_body(number), seq=number, prev=prev)
+        prev = hashlib.sha256(line[:-1]).hexdigest()
+        lines.append(line)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"".join(lines))
+
+
+def _body(number: int) -> dict[str, object]:
+    kind, phase = [("deploy", "intent"), ("deploy", "outcome"), ("verified", "outcome")][number % 3]
+    digest = f"sha256:{hashlib.sha256(str(number // 3).encode()).hexdigest()}"
+    tag = f"sha-{number // 3}"
+    image = {"name": "api", "repository": "registry.example/acme/api", "tag": tag, "digest": digest}
+    web = image | {"name": "web", "repository": "registry.example/acme/web"}
+    release = {
+        "id": hashlib.sha256(digest.encode()).hexdigest(),
+        "version": tag,
+        "images": [image, web],
+        "files": "a" * 64,
+        "services": "b" * 64,
+        "adopted": False,
+    }
+    body = {
+        "type": kind,
+        "phase": phase,
+        "time": "2026-01-30T10:00:00Z",
+        "stack": "shop",
+        "environment": "staging",
+        "hosts": ["web1"],
+        "release": release,
+        "config_hash": "c" * 64,
+        "actor": "somebody",
+        "ci": {"provider": "github", "run_url": "https://ci.example/1", "sha": "d" * 40, "ref": "main"},
+        "tool": "0.1.0",
+    }
+    if kind == "verified":
+        return body | {"result": "PASSED", "checks": []}
+    return body | ({"status": "deployed", "version": tag, "ref": ""} if phase == "outcome" else {})
+
+
+def ledger_rows(shop: Shop, count: int, where: str, aim: float) -> Iterator[Row]:
+    ledger(shop.records / "stacks" / "shop" / "ledger.jsonl", count)
+    config = [*START, "check-config", *_config(shop)]
+    bare = statistics.median(seconds(lambda: run(*config)) for _ in range(TURNS))
+    for what, words in {
+        "history": ("history",),
+        "verified check": ("promote", "--environment", "production", "--version", "sha-none"),
+    }.items():
+        argv = [*START, *words, *_config(shop)]
+
+        def ask(argv: list[str] = argv) -> None:
+            subprocess.run(argv, capture_output=True, env=shop.environ())
+
+        ours = statistics.median(seconds(ask) for _ in range(TURNS))
+        title = f"{what}, {count:,} records, {where}; against `check-config`"
+        yield Row(what=title, ours=ours, theirs=bare, aim=f"< {aim:g} s", met=ours < aim)
+
+
+def _config(shop: Shop) -> tuple[str, str]:
+    return ("--config", str(shop.folder / "deploy.yml"))
+
+
+def action_rows(folder: Path) -> Iterator[Row]:
+    """The actions' own starter: installing, and starting when everything is there."""
+    starter = ["bash", str(ROOT / "actions" / "_setup" / "start.sh"), "--version"]
+    tools = folder / "tools"
+    env = {**os.environ, "RUNNER_TOOL_CACHE": str(tools), "RUNNER_TEMP": str(folder)}
+
+    def start() -> None:
+        run(*starter, env=env)
+
+    def cold() -> None:
+        shutil.rmtree(tools, ignore_errors=True)
+        start()
+
+    yield Row(what="installation, cold", ours=seconds(cold), theirs=None, aim="", met=True)
+    warm = statistics.median(seconds(start) for _ in range(15))
+    yield Row(what="start of an action, installed", ours=warm, theirs=None, aim="< 0.3 s", met=warm < 0.3)
+
+
+@contextmanager
+def project() -> Iterator[str]:
+    name = f"bench-{uuid.uuid4().hex[:8]}"
+    try:
+        yield name
+    finally:
+        remove_projects(name)
+
+
+def rows(folder: Path) -> Iterator[Row]:
+    yield help_row()
+    yield from action_rows(folder)
+    with Registry(folder / "registry") as registry, Sshd(folder / "sshd") as sshd, project() as name:
+        hello = Hello(registry)
+        here = Shop(folder=_made(folder / "local"), project=name, hello=hello)
+        yield deploy_row(here, "deploy on this engine, against `up -d --wait`", 1)
+        there = remote_shop(_made(folder / "remote"), f"{name}-far", hello, sshd)
+        yield deploy_row(there, "deploy over SSH, against `up -d --wait` without", 2)
+        yield from ledger_rows(here, 100_000, "local", 0.3)
+        yield from ledger_rows(there, 10_000, "over SSH", 0.3)
+
+
+def _made(path: Path) -> Path:
+    path.mkdir(parents=True)
+    return path
+
+
+HEAD = """# Measurements
+
+Written by `make bench`; repeat it with the same command. Medians of turns taken in one run on one machine, so
+read the relations, not the seconds.
+
+"""
+
+
+def render(table: list[Row]) -> str:
+    header = ("What", "Ours", "Theirs", "Relation", "Aim", "Met")
+    rows = (header, ("---",) * 6, *(row.cells for row in table))
+    return HEAD + "".join(f"| {' | '.join(cells)} |\n" for cells in rows)
+
+
+def main() -> None:
+    reason = engine_ready()
+    if reason:
+        sys.exit(f"make bench needs an engine: {reason}")
+    with tempfile.TemporaryDirectory() as name:
+        table = []
+        for row in rows(Path(name)):
+            print(*row.cells, sep="  ", flush=True)
+            table.append(row)
+    (ROOT / "bench" / "README.md").write_text(render(table))
+
+
+if __name__ == "__main__":
+    main()
