@@ -114,7 +114,10 @@ class GitHubReporter:
     def verdict(self, mark: Mark, lines: Sequence[str]) -> None:
         """Print the verdict outside of any fold."""
         self._close()
-        self._plain(f"{SIGNS[mark]} " + "\n".join(one_line(self._redact(line), 1000) for line in lines))
+        said = "\n".join(one_line(self._redact(line), 1000) for line in lines)
+        self._plain(f"{SIGNS[mark]} {said}")
+        if mark is Mark.FAILED:
+            self._console.line(command("error", said))
 
     def mask(self, secrets: Iterable[str]) -> None:
         """Mask here, and have the runner mask in whatever else the job prints."""

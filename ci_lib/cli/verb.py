@@ -84,8 +84,13 @@ def finish(
     """Write evidence, summary and outputs; print the verdict; return the exit code."""
     reporter = session.reporter
     # Masked before it is rendered: an escaped secret would not be recognised any more.
-    outcome = _with_evidence(session, settings, values, session.redact.deep(outcome))
-    reporter.summary(summary(outcome, now=SystemClock().now()))
+    outcome = session.redact.deep(outcome)
+    if outcome.packet is not None and settings is not None and not settings.settings.evidence.logs:
+        outcome = replace(outcome, packet=outcome.packet.without_logs())
+    if outcome.verb is not Verb.FINALIZE or outcome.reason is not Reason.PASSED:
+        # A finalize that had nothing to do stands at the end of every job: it leaves no page behind.
+        outcome = _with_evidence(session, values, outcome)
+        reporter.summary(summary(outcome, now=SystemClock().now()))
     reporter.outputs(outputs(outcome))
     if quiet:
         sys.stdout.write(json.dumps(outcome.as_json(), indent=2) + "\n")
@@ -94,17 +99,14 @@ def finish(
     return outcome.exit
 
 
-def _with_evidence(
-    session: Session, settings: Resolved | None, values: Values, outcome: Outcome
-) -> Outcome:
+def _with_evidence(session: Session, values: Values, outcome: Outcome) -> Outcome:
     """The outcome with the path of its evidence; a folder that cannot be written is a note, not a failure."""
     attempt = session.env.get("GITHUB_RUN_ATTEMPT", "1")
     name = folder_name(outcome, attempt=attempt, unique=secrets.token_hex(4))
     folder = f"{_evidence_root(session, values)}/{name}"
     outcome = replace(outcome, evidence_path=folder)
-    logs = settings.settings.evidence.logs if settings else True
     text = summary(outcome, now=SystemClock().now())
-    made = bundle(outcome, outcome.record_lines, session.redact, summary=text, logs=logs)
+    made = bundle(outcome, outcome.record_lines, session.redact, summary=text)
     try:
         write(session.runner, folder, made.files)
     except (DeployError, PortFault) as fault:

@@ -121,7 +121,7 @@ def _compose(session: Session, settings: Resolved, host: Host) -> tuple[Target, 
 
     site = Site(settings=settings, host=host, clock=SystemClock())
     session.mask(_dotenv(host, site.run_dir))
-    return ComposeTarget(site=site, logins=_logins(session, settings)), ComposeContainers(site)
+    return ComposeTarget(site=site, logins=_login(session, settings)), ComposeContainers(site)
 
 
 def _process(session: Session, settings: Resolved, host: Host) -> tuple[Target, Containers]:
@@ -170,11 +170,11 @@ def _digest(session: Session, settings: Resolved, host: Host) -> Callable[[str, 
             read=session.runner.read,
             run=lambda argv, stdin: session.runner.run(argv, stdin=stdin, timeout=_PULL_SLACK),
         )
-        logins = _logins(session, settings)
+        login = _login(session, settings)
         return resolve_digest(
             reference,
             net=RequestsNet(session.env),
-            credentials=lambda name: logins.get(name) or docker(name),
+            credentials=lambda name: login(name) or docker(name),
             clock=SystemClock(),
         )
 
@@ -219,13 +219,17 @@ def _check(
     return check
 
 
-def _logins(session: Session, settings: Resolved) -> Mapping[str, Credential]:
-    return {
-        host: Credential(
-            username=session.value(login.username_env), password=session.secret(login.password_env)
-        )
-        for host, login in settings.settings.registries.items()
-    }
+def _login(session: Session, settings: Resolved) -> Callable[[str], Credential | None]:
+    """The login that deploy.yml names for a registry; its variables are read when it is asked for."""
+
+    def login(registry: str) -> Credential | None:
+        named = settings.settings.registries.get(registry)
+        if named is None:
+            return None
+        username, password = session.value(named.username_env), session.secret(named.password_env)
+        return Credential(username=username, password=password)
+
+    return login
 
 
 def _dotenv(host: Host, run_dir: str) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """The one result of a run, from which outputs, summary, evidence, records and exit code are made."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -125,6 +125,11 @@ class Packet:
     services: tuple[Logs, ...] = ()
     disk: str = ""
 
+    def without_logs(self) -> "Packet":
+        """The packet without what the services themselves printed, which may hold undeclared secrets."""
+        silent = (replace(logs, lines="", health="") for logs in self.services)
+        return replace(self, services=tuple(silent))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
@@ -140,6 +145,7 @@ class Outcome:
     previous_version: str = ""
     changes: tuple[Change, ...] = ()
     steps: tuple[StepResult, ...] = ()
+    preflight: tuple[CheckResult, ...] = ()
     checks: tuple[CheckResult, ...] = ()
     records: tuple[str, ...] = ()
     ledger_head: str = ""
@@ -184,6 +190,7 @@ class Outcome:
             "previous_version": self.previous_version,
             "images": [change.as_json() for change in self.changes],
             "steps": [step.as_json() for step in self.steps],
+            "preflight": [check.as_json() for check in self.preflight],
             "checks": [check.as_json() for check in self.checks],
             "records": list(self.records),
             "ledger_head": self.ledger_head,

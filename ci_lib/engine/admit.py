@@ -2,9 +2,9 @@
 
 from collections.abc import Collection
 
-from ci_lib.domain.errors import UsageFault
+from ci_lib.domain.errors import Refusal, UsageFault
 from ci_lib.domain.images import Release
-from ci_lib.domain.reasons import Verb
+from ci_lib.domain.reasons import Reason, Verb
 from ci_lib.engine.tools import Request, Tools
 from ci_lib.images.requirement import Requirement, Subject
 from ci_lib.images.rule import MIN_REASON, Basis, VerifiedImage, exempt, permit, verified
@@ -68,8 +68,21 @@ def admit(
         release_id=release.set_id,
     )
     evidence = ledger.verifications(chain, requires.environment, release)
-    if requires.match == "set":
-        return verified(subjects, requirement, evidence, now=tools.clock.now())
-    asked = tuple(subject for subject in subjects if subject.image.name in named)
-    carried = exempt((image for image in release.images if image.name not in named), Basis.ROLLBACK)
-    return (*verified(asked, requirement, evidence, now=tools.clock.now()), *carried)
+    whole = requires.match == "set"
+    asked = tuple(subject for subject in subjects if whole or subject.image.name in named)
+    passed = verified(asked, requirement, evidence, now=tools.clock.now())
+    _refuse_bad(tools, chain, release, passed)
+    others = (image for image in release.images if not whole and image.name not in named)
+    return (*passed, *exempt(others, Basis.ROLLBACK))
+
+
+def _refuse_bad(tools: Tools, chain: Chain, release: Release, passed: tuple[VerifiedImage, ...]) -> None:
+    """Refuse what failed its checks here, unless it was verified once more since."""
+    bad = ledger.bad_mark(chain, tools.settings.environment, release)
+    if bad is None or any(image.proof and image.proof.seq > bad.seq for image in passed):
+        return
+    raise Refusal(
+        f"{release.version} failed its checks in {tools.settings.environment} at {bad.text('time')}",
+        hint="mend what made it fail and verify it again before it, or --force VERSION --reason TEXT",
+        reason=Reason.POLICY,
+    )

@@ -116,7 +116,7 @@ def rollback_target(
     pool = list(candidates)
     matches = _same_images(names, current) if request.last_good else _same_version(request.version, names)
     for candidate in pool:
-        if request.last_good and (candidate.bad or matches(candidate.release)):
+        if request.last_good and (candidate.bad or candidate.left or matches(candidate.release)):
             continue
         if request.version and not matches(candidate.release):
             continue

@@ -128,6 +128,8 @@ def finalize(request: Request, tools: Tools) -> Outcome:
             if refusal.reason is not Reason.LOCKED:
                 raise
             return run.nothing_to_do(f"left alone, since another run is at work: {refusal.message}")
+        if recovered is None and unfinished(tools.state.journal()):
+            return run.nothing_to_do("the ledger cannot be had; the next run records what is owed")
         if recovered is None:
             return run.nothing_to_do("nothing was left to clear up")
         if recovered.status is Status.FAILED:

@@ -38,6 +38,7 @@ def judge(base: Outcome, ground: Ground, done: Performed) -> Outcome:
     found = replace(
         base,
         steps=tuple(done.steps),
+        preflight=tuple(done.preflight),
         checks=tuple(done.checks),
         notes=(*base.notes, *done.notes),
         packet=done.packet,

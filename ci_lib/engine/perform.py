@@ -29,6 +29,7 @@ class Performed:
     """How far a plan got; ``fault`` is why it stopped, ``back`` how the way back went."""
 
     steps: list[StepResult] = field(default_factory=list)
+    preflight: list[CheckResult] = field(default_factory=list)
     checks: list[CheckResult] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     changed: bool = False
@@ -168,7 +169,7 @@ class Performer:
         if self._candidate is None:
             raise StepFault("preflight has nothing to look at", reason=Reason.BUG)
         results = self._tools.target.preflight(self._candidate)
-        self._record(results)
+        self._record(results, self.done.preflight)
         failed = [check for check in results if check.mark is Mark.FAILED]
         if failed:
             raise StepFault(
@@ -212,7 +213,7 @@ class Performer:
 
     def _check(self, step: Step) -> StepReport:
         results = self._tools.check(tuple(step.args["groups"]), self._variables)
-        self._record(results)
+        self._record(results, self.done.checks)
         failed = [check for check in results if check.mark is not Mark.PASSED]
         if failed:
             raise StepFault(
@@ -233,8 +234,8 @@ class Performer:
             raise StepFault(f"{what} exited {ran.code}: {ran.said}", reason=Reason.HOOK)
         return StepReport()
 
-    def _record(self, results: tuple[CheckResult, ...]) -> None:
-        self.done.checks.extend(results)
+    def _record(self, results: tuple[CheckResult, ...], where: list[CheckResult]) -> None:
+        where.extend(results)
         for result in results:
             self._tools.reporter.check(result)
 

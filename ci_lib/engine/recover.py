@@ -123,6 +123,7 @@ def _base(begin: Entry, tools: Tools) -> Outcome:
         reason=Reason.CANCELLED,
         stack=tools.settings.stack,
         environment=tools.settings.environment,
+        owner=tools.settings.place.owner,
         version=release["version"] if release else "",
         release_id=release["id"] if release else "",
         changes=tuple(Change(image=image) for image in images),

@@ -28,25 +28,23 @@ class Bundle:
     manifest_hash: str
 
 
-def bundle(
-    outcome: Outcome, records: Sequence[str], redact: Redactor, *, summary: str, logs: bool = True
-) -> Bundle:
+def bundle(outcome: Outcome, records: Sequence[str], redact: Redactor, *, summary: str) -> Bundle:
     """Everything that proves the outcome. ``records`` are ledger lines, ``summary`` is rendered already.
 
-    ``logs=False`` leaves container logs out, as ``evidence.logs`` in deploy.yml asks. The result in it has no
-    ``manifest_hash``: the manifest covers the result, so the result cannot name it.
+    The result in it has no ``manifest_hash``: the manifest covers the result, so the result cannot name it.
     """
     packet = outcome.packet or Packet()
     files = {
         "result.json": _json(redact.deep(outcome.as_json() | {"manifest_hash": ""})),
         "plan.json": _json(redact.deep(list(outcome.plan))),
-        "checks.json": _json(redact.deep([check.as_json() for check in outcome.checks])),
+        "checks.json": _json(
+            redact.deep([check.as_json() for check in (*outcome.preflight, *outcome.checks)])
+        ),
         "records.jsonl": _bounded("".join(_record(line, redact) + "\n" for line in records)),
         "summary.md": _bounded(summary),
         "packet.json": _json(redact.deep(_without_logs(packet))),
     }
-    if logs:
-        files |= dict(_logs(packet, redact))
+    files |= dict(_logs(packet, redact))
     manifest = _manifest(files)
     return Bundle(
         files=files | {"manifest.json": manifest}, manifest_hash=hashlib.sha256(manifest).hexdigest()
@@ -66,6 +64,8 @@ def safe_name(text: str) -> str:
 
 def _logs(packet: Packet, redact: Redactor) -> Iterator[tuple[str, bytes]]:
     for service in packet.services:
+        if not service.lines:
+            continue
         text = tail(block(redact(service.lines)), lines=LOG_LINES, size=FILE_LIMIT - 100)
         yield f"logs/{safe_name(service.service)}.log", f"{text}\n".encode()
 

@@ -49,7 +49,12 @@ class Ground:
 
     @property
     def unchanged(self) -> bool:
-        """Whether every managed instance already carries the wanted release and runs its images."""
+        """Whether every managed instance already carries the wanted release and runs its images.
+
+        Never for what was adopted: a target that does not remember it could not go back to it either.
+        """
+        if self.adopted is not None:
+            return False
         counts = instances(self.running)
         wanted = self.services or tuple(self.candidate.workloads)
         return all(

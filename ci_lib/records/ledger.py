@@ -18,13 +18,17 @@ _CHECKING = frozenset({Verb.DEPLOY, Verb.PROMOTE, Verb.ROLLBACK, Verb.POST_VERIF
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployed:
-    """A release that once served in an environment, and what became of it."""
+    """A release that once served in an environment, and what became of it.
+
+    ``left``: a person rolled back from it, and it has not been deployed since.
+    """
 
     release: Release
     at: datetime
     record_id: str
     bad: bool
     adopted: bool = False
+    left: bool = False
 
 
 def verifications(chain: Chain, environment: str, release: Release) -> tuple[Verification, ...]:
@@ -57,6 +61,7 @@ def verified_versions(chain: Chain, environment: str) -> Iterator[tuple[Record, 
 def deployed(chain: Chain, environment: str) -> Iterator[Deployed]:
     """Newest first and each release once: what a rollback in ``environment`` may go back to."""
     seen: set[str] = set()
+    left: set[str] = set()
     bad = _bad(chain, environment)
     for record in chain.newest_first(f'"environment":"{environment}"', '"phase":"outcome"'):
         body = record.body
@@ -66,12 +71,16 @@ def deployed(chain: Chain, environment: str) -> Iterator[Deployed]:
         served = record.text("status") == Status.DEPLOYED or body["type"] == ADOPTED
         if served and release.id not in seen:
             seen.add(release.id)
+            previous = body.get("previous") or {}
+            if body["type"] == Verb.ROLLBACK and previous.get("id") not in seen:
+                left.add(previous.get("id", ""))
             yield Deployed(
                 release=release,
                 at=moment(record.text("time")),
                 record_id=record.id,
                 bad=release.id in bad,
                 adopted=body["type"] == ADOPTED,
+                left=release.id in left,
             )
 
 
@@ -89,6 +98,13 @@ def is_bad(chain: Chain, environment: str, release: Release, *, from_elsewhere: 
 
     ``from_elsewhere``: the release was recorded in another environment, so that only its set is the same.
     """
+    return bad_mark(chain, environment, release, from_elsewhere=from_elsewhere) is not None
+
+
+def bad_mark(
+    chain: Chain, environment: str, release: Release, *, from_elsewhere: bool = False
+) -> Record | None:
+    """The record that marks a release as bad; see ``is_bad``."""
     needles = (f'"environment":"{environment}"', '"phase":"outcome"', release.images[0].digest)
     for record in chain.newest_first(*needles):
         if record.text("environment") != environment or not record.body.get("release"):
@@ -96,10 +112,10 @@ def is_bad(chain: Chain, environment: str, release: Release, *, from_elsewhere: 
         found = Release.from_json(record.body["release"])
         same = found.set_id == release.set_id if from_elsewhere else found.id == release.id
         if same and _passed(record):
-            return False
+            return None
         if same and record.body.get("bad"):
-            return True
-    return False
+            return record
+    return None
 
 
 def _passed(record: Record) -> bool:

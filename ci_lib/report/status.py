@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ci_lib.report.facts import short
 from ci_lib.report.history import aligned
 
 
@@ -33,6 +34,13 @@ def status(rows: Sequence[StatusRow]) -> str:
     """The instances, in the order given."""
     header = ("SERVICE", "INSTANCE", "HEALTH", "RESTARTS", "PROOF", "IMAGE")
     cells = [
-        (row.service, row.instance[:12], row.health, str(row.restarts), row.proof, row.image) for row in rows
+        (row.service, row.instance[:12], row.health, str(row.restarts), row.proof, _short(row.image))
+        for row in rows
     ]
     return aligned(header, cells, none="Nothing runs.")
+
+
+def _short(image: str) -> str:
+    """``repository@`` and twelve digits: the whole digest would be cut off at its end."""
+    repository, at, digest = image.rpartition("@")
+    return f"{repository}{at}{short(digest)}"

@@ -31,6 +31,7 @@ def summary(outcome: Outcome, *, now: datetime) -> str:
         _overview(outcome, now),
         _images(outcome),
         _checks(outcome.checks),
+        _preflight(outcome.preflight),
         bullets([markdown(note, 1000) for note in outcome.notes]),
         _steps(outcome),
         _records(outcome),
@@ -114,6 +115,14 @@ def _images(outcome: Outcome) -> str:
         for change in outcome.changes
     ]
     return table(("Image", "Repository", "Tag", "From", "To"), rows)
+
+
+def _preflight(rows: tuple[CheckResult, ...]) -> str:
+    """What was not as it should be, for all to see; the rest folded."""
+    bad = tuple(row for row in rows if row.mark is not Mark.PASSED)
+    good = tuple(row for row in rows if row.mark is Mark.PASSED)
+    folded = details(f"Preflight ({len(good)} passed)", _checks(good)) if good else ""
+    return "\n".join(part for part in (_checks(bad), folded) if part)
 
 
 def _checks(checks: tuple[CheckResult, ...]) -> str:

@@ -391,6 +391,17 @@ class TestPromote:
         ends(world.play(verb, "production", provider="github"), Status.FAILED, Reason.USAGE, 2)
         ends(world.play(verb, "production", provider="local"), Status.DEPLOYED, Reason.DEPLOYED, 0)
 
+    def test_what_failed_here_is_refused_until_it_is_verified_once_more(self) -> None:
+        world = with_v1()
+        ends(world.promote("v1"), Status.DEPLOYED, Reason.DEPLOYED, 0)
+        world.deploy("v2")
+        world.failing = {"v2"}
+        ends(world.promote("v2"), Status.ROLLED_BACK, Reason.ROLLED_BACK, 20)
+        world.failing = set()
+        ends(world.promote("v2"), Status.REFUSED, Reason.POLICY, 12)
+        ends(world.play(Verb.POST_VERIFY), Status.PASSED, Reason.PASSED, 0)
+        ends(world.promote("v2"), Status.DEPLOYED, Reason.DEPLOYED, 0)
+
     def test_the_newest_verified_is_not_one_that_was_bad_here(self) -> None:
         world = with_v1()
         world.deploy("v2")
@@ -435,6 +446,14 @@ class TestRollback:
         ends(outcome, Status.DEPLOYED, Reason.DEPLOYED, 0)
         assert (outcome.verb, outcome.version, world.serves()) == (Verb.ROLLBACK, "v1", "v1")
         assert kinds(world)[-2:] == [("rollback", "intent", ""), ("rollback", "outcome", "deployed")]
+
+    def test_last_good_goes_further_back_each_time(self) -> None:
+        world = with_v1()
+        world.deploy("v2")
+        world.deploy("v3")
+        assert [world.play(Verb.ROLLBACK, last_good=True).version for _ in range(2)] == ["v2", "v1"]
+        ends(world.play(Verb.ROLLBACK, last_good=True), Status.FAILED, Reason.USAGE, 2)
+        ends(world.play(Verb.ROLLBACK, version="v3"), Status.DEPLOYED, Reason.DEPLOYED, 0)
 
     def test_one_image_can_go_back_alone(self) -> None:
         world = with_v1()

@@ -174,8 +174,6 @@ def test_a_push_goes_to_staging_and_production_gets_what_staging_verified(
     ]
     assert ran.artifacts == [
         "evidence-deploy-hello-staging-1",
-        "evidence-finalize-hello-production-1",
-        "evidence-finalize-hello-staging-1",
         "evidence-post-verify-hello-production-1",
         "evidence-post-verify-hello-staging-1",
         "evidence-promote-hello-production-1",
@@ -231,9 +229,9 @@ def test_a_wrong_version_is_refused_then_forced_and_a_rollback_goes_by_list_vers
         ("sha-good", "serves now"),
         (first, "ready"),
     ]
-    assert verdicts(rollback(version=first)) == [f"### ✅ shop staging is back on {first}"]
+    assert verdicts(rollback(last_good="true")) == [f"### ✅ shop staging is back on {first}"]
     assert shop.version("staging", "backend") == first
-    assert verdicts(rollback(last_good="true")) == ["### ✅ shop staging is back on sha-good"]
+    assert verdicts(rollback(version="sha-good")) == ["### ✅ shop staging is back on sha-good"]
     assert shop.version("staging", "backend") == "sha-good"
 
 

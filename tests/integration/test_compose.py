@@ -1,6 +1,7 @@
 """The compose target on a real engine: the three scenarios of a release, and what it promises."""
 
 import json
+import shutil
 import threading
 import urllib.request
 from collections.abc import Iterator
@@ -86,8 +87,8 @@ def test_a_manual_rollback_goes_by_list_version_and_last_good(shop: Shop) -> Non
     assert (back.code, back.status, back.result["verb"]) == (0, "deployed", "rollback"), back
     assert shop.version("staging", "backend") == "sha-1"
     last = shop.call("rollback", "staging", "--last-good")
-    assert (last.code, last.result["version"]) == (0, "sha-3"), last
-    assert shop.version("staging", "nginx") == "web-sha-3"
+    assert (last.code, last.result["version"]) == (0, "sha-2"), "sha-3 was left on purpose"
+    assert shop.version("staging", "nginx") == "web-sha-2"
 
 
 def test_the_front_end_goes_back_alone_and_so_does_the_back_end(shop: Shop) -> None:
@@ -257,6 +258,18 @@ def test_a_stack_with_an_override_of_its_own_is_pinned_beside_it(shop: Shop) -> 
     container = shop.containers("staging", "backend")[0]["Id"]
     docker(*command.removeprefix("by hand, to keep the pin: docker ").removesuffix(" …").split(), "up", "-d")
     assert shop.containers("staging", "backend")[0]["Id"] == container
+
+
+def test_a_lost_memory_is_adopted_and_never_taken_for_an_empty_host(shop: Shop) -> None:
+    shop.release("sha-1")
+    assert shop.call("deploy", "staging", "--version", "sha-1").code == 0
+    for path in (shop.run_dir("staging") / ".deploy-actions").iterdir():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    assert shop.call("status", "staging").result["release"]["version"] == "sha-1"
+    shop.release("sha-2", "unhealthy")
+    failed = shop.call("deploy", "staging", "--version", "sha-2")
+    assert (failed.code, failed.result["reason_code"]) == (20, "rolled_back"), failed
+    assert shop.version("staging", "backend") == "sha-1"
 
 
 def test_five_good_releases_are_kept_beside_the_current_one(shop: Shop) -> None:

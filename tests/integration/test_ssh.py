@@ -47,10 +47,10 @@ def test_the_three_scenarios_run_over_ssh(remote: Shop) -> None:
     assert remote.call("deploy", "staging", "--version", "sha-2").code == 0
     listed = remote.call("rollback", "staging", "--list").result
     assert [row["version"] for row in listed] == ["sha-2", "sha-1"]
-    back = remote.call("rollback", "staging", "--version", "sha-1")
-    assert (back.code, back.status) == (0, "deployed"), back
     last = remote.call("rollback", "staging", "--last-good")
-    assert (last.code, last.result["version"]) == (0, "sha-2"), last
+    assert (last.code, last.result["version"]) == (0, "sha-1"), last
+    back = remote.call("rollback", "staging", "--version", "sha-2")
+    assert (back.code, back.status) == (0, "deployed"), back
     assert (remote.records / "deploy-history.log").read_text().count("\n") == 8
     assert remote.env["DEPLOY_KEY"][40:80] not in "".join(
         path.read_text() for path in (remote.folder / "evidence").rglob("*") if path.is_file()

@@ -1,8 +1,8 @@
 """Images on the host: pulled by digest, and kept by a tag of our own."""
 
-from collections.abc import Mapping
+from collections.abc import Callable
 
-from ci_lib.domain.errors import StepFault
+from ci_lib.domain.errors import ConfigFault, StepFault
 from ci_lib.domain.images import KEPT, Image, Reference, Release
 from ci_lib.domain.outcome import CheckResult, Mark
 from ci_lib.domain.reasons import Reason
@@ -12,8 +12,11 @@ from ci_lib.ports.protocols import TimedOut
 from ci_lib.targets.compose.commands import kept_tag
 from ci_lib.targets.compose.site import LOOK, Site, demand
 
-Logins = Mapping[str, Credential]
-"""Registry host → credential, as `registries:` in deploy.yml names them."""
+Logins = Callable[[str], Credential | None]
+"""Registry host → credential, as `registries:` in deploy.yml names them.
+
+Raises ``ConfigFault`` when a variable that it names is not set.
+"""
 
 # $1 reference, $2 our own tag or nothing, $3 registry and $4 user for a login whose password is on standard
 # input. An image that is there needs no registry: a rollback must work when the registry does not. The login
@@ -84,7 +87,13 @@ def _local(image: Image) -> str:
 
 def _fetch(site: Site, reference: str, logins: Logins, *, tag: str, limit: float) -> None:
     registry = address_of(Reference.parse(reference).repository).host
-    login = logins.get(registry)
+    try:
+        login = logins(registry)
+    except ConfigFault:
+        # What is on the host already needs no login, and a rollback must not ask for one.
+        if not site.look("docker", "image", "inspect", "--format", "{{.Id}}", reference).ok:
+            raise
+        login = None
     password = login.password.encode() if login else b""
     arguments = (reference, tag, registry if login else "", login.username if login else "")
     try:

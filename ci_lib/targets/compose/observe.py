@@ -86,7 +86,10 @@ def labels(site: Site) -> Mapping[str, Mapping[str, str]]:
 
 
 def adopted(site: Site) -> Release | None:
-    """The managed services that run without our label, as a release; None when there are none.
+    """The managed services that run, as a release; None when there are none.
+
+    Asked only where no current release is remembered: what carries our label then comes from a run directory
+    that was lost or moved, and must not be taken for nothing.
 
     An image that came from the configured repository keeps its digest; any other is known by its own id,
     under a tag that exists on this host only.
@@ -95,8 +98,7 @@ def adopted(site: Site) -> Release | None:
     images: dict[str, Image] = {}
     for name, settings in site.settings.images.items():
         for item in found:
-            ours = label(item, SERVICE) in settings.services
-            if ours and not label(item, RELEASE):
+            if label(item, SERVICE) in settings.services:
                 image = _adopt(name, settings.repository, item, inspected, site.project)
                 images.setdefault(name, image)
     if not images:

@@ -14,9 +14,9 @@ from tests.golden.outcomes import DEPLOYED, ROLLED_BACK
 LINE = '{"seq":1,"prev":"","id":"00","body":{"actor":"alice"}}'
 
 
-def made(outcome: Outcome = ROLLED_BACK, *records: str, logs: bool = True) -> Bundle:
+def made(outcome: Outcome = ROLLED_BACK, *records: str) -> Bundle:
     redact = Redactor(["hunter2"])
-    return bundle(outcome, records or (LINE,), redact, summary="### fine\n", logs=logs)
+    return bundle(outcome, records or (LINE,), redact, summary="### fine\n")
 
 
 def with_logs(lines: str, service: str = "api") -> Outcome:
@@ -27,7 +27,7 @@ def test_a_bundle_holds_what_proves_the_outcome() -> None:
     files = made(replace(ROLLED_BACK, plan=({"kind": "switch"},))).files
     assert set(files) == {
         "result.json", "plan.json", "checks.json", "records.jsonl", "summary.md", "packet.json",
-        "logs/backend.log", "logs/worker.log", "manifest.json",
+        "logs/backend.log", "manifest.json",
     }  # fmt: skip
     assert json.loads(files["result.json"])["reason_code"] == "rolled_back"
     assert json.loads(files["plan.json"]) == [{"kind": "switch"}]
@@ -73,7 +73,9 @@ def test_a_record_without_secrets_keeps_its_bytes() -> None:
 
 
 def test_logs_are_left_out_when_asked() -> None:
-    files = made(with_logs("private"), logs=False).files
+    told = with_logs("private")
+    assert told.packet is not None
+    files = made(replace(told, packet=told.packet.without_logs())).files
     assert not any(b"private" in data for data in files.values())
     assert not any(path.startswith("logs/") for path in files)
 

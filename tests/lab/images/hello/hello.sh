@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Serves /version.txt and, once it is ready, /ready on port 8000; HELLO_BEHAVIOUR says how it fails.
 set -eu
 

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Creates the database on the first start, then becomes the server. Local connections need no password,
 # others do: as in the official image.
 set -eu
