@@ -50,6 +50,8 @@ class Shop:
     env: dict[str, str] = field(default_factory=dict)
     stack: dict[str, Any] = field(default_factory=dict)
     services: dict[str, Any] = field(default_factory=dict)
+    small: bool = False
+    """One service without a health check, and no checks: for tests that deploy many times."""
 
     def __post_init__(self) -> None:
         self.once = self.hello.push("acme/init", tag="1", behaviour="once")
@@ -74,6 +76,8 @@ class Shop:
         api = {"image": f"{self.hello.reference('acme/api')}:source", **limits}
         web = {"image": f"{self.hello.reference('acme/web')}:source", **limits}
         init = {"image": f"{self.hello.reference('acme/init')}:1"}
+        if self.small:
+            return {"nginx": web} | self.services
         return {"backend": api, "worker": dict(api), "nginx": web, "init": init} | self.services
 
     def config(self) -> dict[str, Any]:
@@ -101,34 +105,35 @@ class Shop:
                 },
             },
             "stacks": {
-                "shop": {
-                    "target": "compose",
-                    "compose": {
-                        "source": "stacks/shop",
-                        "run_dir": srv + "/stacks/shop-{environment}",
-                        "project": self.project + "-{environment}",
-                        "one_shot": ["init"],
-                        "settle": "1s",
-                    },
-                    "images": {
-                        "api": {
-                            "repository": self.hello.reference("acme/api"),
-                            "services": ["backend", "worker"],
-                        },
-                        "web": {"repository": self.hello.reference("acme/web"), "services": ["nginx"]},
-                    },
-                    "checks": [{"name": "containers", "type": "health"}, ready],
-                    "preflight": {"disk_free": "1%"},
-                    "limits": {"serving": "20s"},
-                    "environments": {"production": {"history_name": "shop-prod", "history_env": "prod"}},
-                }
-                | self.stack
+                "shop": self.settings(srv, ready) | self.stack,
             },
         }
 
-    def release(self, tag: str, behaviour: str = "good", *, web: str = "good") -> None:
-        """Push both images under one tag."""
-        self.hello.push("acme/api", tag=tag, behaviour=behaviour)
+    def settings(self, srv: str, ready: dict[str, Any]) -> dict[str, Any]:
+        """The stack itself."""
+        web = {"web": {"repository": self.hello.reference("acme/web"), "services": ["nginx"]}}
+        api = {"api": {"repository": self.hello.reference("acme/api"), "services": ["backend", "worker"]}}
+        return {
+            "target": "compose",
+            "compose": {
+                "source": "stacks/shop",
+                "run_dir": srv + "/stacks/shop-{environment}",
+                "project": self.project + "-{environment}",
+                "one_shot": ["init"],
+                "settle": "0s" if self.small else "1s",
+            },
+            "images": web if self.small else api | web,
+            "checks": [] if self.small else [{"name": "containers", "type": "health"}, ready],
+            "preflight": {"disk_free": "1%"},
+            "limits": {"serving": "20s"},
+            "environments": {"production": {"history_name": "shop-prod", "history_env": "prod"}},
+        }
+
+    def release(self, tag: str, behaviour: str = "good") -> None:
+        """Push the images under one tag."""
+        if not self.small:
+            self.hello.push("acme/api", tag=tag, behaviour=behaviour)
+        web = "nohealth" if self.small else "good"
         self.hello.push("acme/web", tag=tag, behaviour=web, version=f"web-{tag}")
 
     def argv(self, *words: str) -> list[str]:

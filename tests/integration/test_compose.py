@@ -239,7 +239,8 @@ def test_preflight_names_every_bound_that_is_not_kept(shop: Shop) -> None:
     for verb in ("preflight", "deploy"):
         stopped = shop.call(verb, "staging", "--version", "sha-1")
         assert (stopped.code, stopped.result["reason_code"]) == (3, "preflight"), stopped
-        failed = {check["name"] for check in stopped.result["checks"] if check["mark"] == "failed"}
+        rows = stopped.result["preflight"] + stopped.result["checks"]
+        failed = {check["name"] for check in rows if check["mark"] == "failed"}
         assert {"network edge-missing", "build of nginx", "tag of cache", "limits of nginx"} <= failed
         assert any(name.startswith("disk free") for name in failed)
     assert shop.containers("staging", "backend") == []
@@ -272,13 +273,16 @@ def test_a_lost_memory_is_adopted_and_never_taken_for_an_empty_host(shop: Shop) 
     assert shop.version("staging", "backend") == "sha-1"
 
 
-def test_five_good_releases_are_kept_beside_the_current_one(shop: Shop) -> None:
+def test_five_good_releases_are_kept_beside_the_current_one(
+    tmp_path: Path, project: str, hello: Hello
+) -> None:
+    shop = Shop(folder=tmp_path, project=project, hello=hello, small=True)
     for number in range(8):
         shop.release(f"sha-{number}")
         assert shop.call("deploy", "staging", "--version", f"sha-{number}").code == 0
     kept = list((shop.run_dir("staging") / ".deploy-actions" / "releases").iterdir())
     assert len(kept) == 7, "five, the current one and the one before it"
-    ours = f"reference=deploy-actions/{shop.project}-staging/api"
+    ours = f"reference=deploy-actions/{shop.project}-staging/web"
     tags = docker("image", "ls", "--format", "{{.Tag}}", "--filter", ours)
     assert len(tags.split()) == 7
     states = {r["version"]: r["state"] for r in shop.call("rollback", "staging", "--list").result}
@@ -314,7 +318,10 @@ def test_a_pull_that_hangs_ends_at_its_limit_and_changes_nothing(shop: Shop, reg
     assert shop.version("staging", "backend") == "sha-1"
 
 
-def test_containers_of_services_that_are_gone_are_reported_and_left_alone(shop: Shop) -> None:
+def test_containers_of_services_that_are_gone_are_reported_and_left_alone(
+    tmp_path: Path, project: str, hello: Hello
+) -> None:
+    shop = Shop(folder=tmp_path, project=project, hello=hello, small=True)
     shop.release("sha-1")
     shop.services = {"old": {"image": f"{shop.hello.reference('acme/web')}:sha-1"}}
     shop.write()
