@@ -84,7 +84,16 @@ def finish(
     """Write evidence, summary and outputs; print the verdict; return the exit code."""
     reporter = session.reporter
     # Masked before it is rendered: an escaped secret would not be recognised any more.
-    outcome = session.redact.deep(outcome)
+    outcome = replace(
+        session.redact.deep(outcome),
+        # Never a secret, and compared letter by letter by the steps that follow.
+        stack=outcome.stack,
+        environment=outcome.environment,
+        version=outcome.version,
+        previous_version=outcome.previous_version,
+        release_id=outcome.release_id,
+        changes=outcome.changes,
+    )
     if outcome.packet is not None and settings is not None and not settings.settings.evidence.logs:
         outcome = replace(outcome, packet=outcome.packet.without_logs())
     if outcome.verb is not Verb.FINALIZE or outcome.reason is not Reason.PASSED:

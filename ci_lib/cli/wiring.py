@@ -238,8 +238,15 @@ def _dotenv(host: Host, run_dir: str) -> tuple[str, ...]:
         text = host.read(f"{run_dir}/.env").decode(errors="replace")
     except PortFault:
         return ()
-    values = (line.partition("=")[2].strip().strip("\"'") for line in text.splitlines())
+    values = (_value(line.partition("=")[2].strip()) for line in text.splitlines())
     return tuple(value for value in values if len(value) >= 8)
+
+
+def _value(text: str) -> str:
+    """A value of ``.env`` without its quotes, or without the comment behind an unquoted one."""
+    if text[:1] in ("'", '"'):
+        return text[1:].partition(text[0])[0]
+    return text.partition(" #")[0].rstrip()
 
 
 def _ended(owner: str) -> bool:

@@ -184,7 +184,12 @@ class Performer:
         if step.release is None:
             raise StepFault("there is no release to prove", reason=Reason.BUG)
         running = self._tools.target.observe()
-        managed = tuple(item for item in running if item.workload in self._tools.settings.managed)
+        judged = step.args.get("workloads") or self._tools.settings.managed
+        managed = tuple(
+            item
+            for item in running
+            if item.workload in self._tools.settings.managed and item.workload in judged
+        )
         for item, image in strangers(step.release, self._tools.settings, managed):
             raise StepFault(
                 f"{item.workload} does not run {image.pinned} but {_known_as(item)}",

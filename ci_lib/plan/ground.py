@@ -57,13 +57,14 @@ class Ground:
             return False
         counts = instances(self.running)
         wanted = self.services or tuple(self.candidate.workloads)
-        return all(
-            counts.get(service, 0) >= self.candidate.workloads.get(service, 1) for service in wanted
-        ) and all(
-            running.release_id == self.release.id
-            for running in self.running
-            if running.workload in wanted
-        ) and not strangers(self.release, self.settings, self.running)
+        ours = [item for item in self.running if item.workload in wanted]
+        one_shot = self.settings.settings.compose.one_shot
+        return (
+            all(counts.get(name, 0) >= self.candidate.workloads.get(name, 1) for name in wanted)
+            and all(item.release_id == self.release.id for item in ours)
+            and all(item.serving or item.workload in one_shot for item in ours)
+            and not strangers(self.release, self.settings, self.running)
+        )
 
 
 def instances(running: tuple[Running, ...]) -> Mapping[str, int]:

@@ -124,7 +124,7 @@ class TestDeploy:
     def test_a_service_that_ended_well_by_itself_does_not_serve(self) -> None:
         world = with_v1()
         world.cluster("staging").crashed = {"worker"}
-        outcome = world.deploy("v1")
+        outcome = world.play(Verb.POST_VERIFY)
         ends(outcome, Status.FAILED, Reason.CHECKS, 4)
         assert outcome.failure is not None
         assert "worker is exited" in outcome.failure.cause

@@ -1,8 +1,8 @@
 """Backups on the host: files, settings and PostgreSQL dumps, with a manifest of their hashes.
 
-A backup is a folder named by its UTC time. It is made as ``<time>.<environment>.partial`` and renamed when
-everything in it was checked, so that a folder without that ending is a good one. Environments may share the
-parent folder: each counts, and removes, its own backups alone.
+A backup is a folder named by its UTC time. It is made as ``<time>.<project>.partial`` and renamed when
+everything in it was checked, so that a folder without that ending is a good one. Stacks and environments may
+share the parent folder: each counts, and removes, its own backups alone, known by the Compose project.
 """
 
 import json
@@ -22,7 +22,7 @@ _HINT = "nothing was changed; set it right, or set `backup.enabled: false` if yo
 _FILES = """
 set -eu; umask 077; cd "$1"; rm -rf "$2"/*."$3".partial; folder=$4; mkdir -p "$folder/files"; shift 4
 for path in "$@"; do
-  [ ! -f "$path" ] || { mkdir -p "$folder/files/$(dirname "$path")"; cp "$path" "$folder/files/$path"; }
+  [ ! -f "$path" ] || { mkdir -p "$folder/files/$(dirname -- "$path")"; cp "$path" "$folder/files/$path"; }
 done
 """
 
@@ -35,7 +35,7 @@ docker exec -i "$1" pg_restore --list < "$4" > /dev/null
 
 _SUMS = 'set -eu; cd "$1"; find . -type f -exec sha256sum {} + ; find . -type f -exec chmod 600 {} +'
 
-# $1 partial, $2 final, $3 parent, $4 how many to keep, $5 the environment's line in a manifest. Names sort by
+# $1 partial, $2 final, $3 parent, $4 how many to keep, $5 the project's line in a manifest. Names sort by
 # time, and only good ones have such a name, so the newest good one is never removed.
 _FINISH = """
 set -eu; [ ! -e "$2" ] || { echo "$2 exists already" >&2; exit 1; }
@@ -54,10 +54,9 @@ def backup(site: Site, *, limit: float) -> str:
     now = site.clock.now()
     parent = settings.path
     final = f"{parent}/{now:%Y%m%dT%H%M%SZ}"
-    environment = site.settings.environment
-    partial = f"{final}.{environment}.partial"
+    partial = f"{final}.{site.project}.partial"
     paths = (*site.compose.files, ".env", LOADED, EXPLICIT)
-    copy = ("sh", "-c", _FILES, "sh", site.run_dir, parent, environment, partial, *paths)
+    copy = ("sh", "-c", _FILES, "sh", site.run_dir, parent, site.project, partial, *paths)
     _must(site.change(*copy, limit=LOOK), "files")
     for database in settings.postgres:
         _dump(site, database, partial, limit)
@@ -65,12 +64,13 @@ def backup(site: Site, *, limit: float) -> str:
     manifest = {
         "schema_version": 1,
         "stack": site.settings.stack,
-        "environment": environment,
+        "environment": site.settings.environment,
+        "project": site.project,
         "made_at": f"{now:%Y-%m-%dT%H:%M:%SZ}",
         "files": _hashes(sums.stdout),
     }
     site.host.write(f"{partial}/manifest.json", json.dumps(manifest, indent=1).encode())
-    line = f'"environment": "{environment}"'
+    line = f'"project": "{site.project}"'
     finish = ("sh", "-c", _FINISH, "sh", partial, final, parent, str(settings.keep), line)
     _must(site.change(*finish, limit=LOOK), "finishing")
     return final

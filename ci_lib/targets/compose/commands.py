@@ -14,9 +14,13 @@ Argv = tuple[str, ...]
 
 
 def compose(folder: str, project: str, files: Argv, *arguments: str) -> Argv:
-    """``docker compose`` in a folder; ``files`` are relative to it."""
+    """``docker compose`` in a folder; ``files`` are relative to it.
+
+    PWD is set because files may say ``${PWD}``: it has to be the folder, wherever we were started.
+    """
     named = tuple(word for file in files for word in ("-f", f"{folder}/{file}"))
-    return ("docker", "compose", "--project-directory", folder, "-p", project, *named, *arguments)
+    begin = ("env", f"PWD={folder}", "docker", "compose", "--project-directory", folder, "-p", project)
+    return (*begin, *named, *arguments)
 
 
 def up(services: Argv) -> Argv:

@@ -34,34 +34,38 @@ exec "$@"
 _FROM_KEPT = """
 set -eu; umask 077; rm -rf "$1" "$1.paths"; cp -pR "$2/releases/$3/files" "$1"
 (cd "$1" && find . -type f | sed 's,^[.]/,,') > "$1.paths"
+cat "$2/releases/$3/layout" 2>/dev/null || true
 """
 
 # $1 run directory, $2 state, $3 id of the new release, $4 id of the old one, $5 its JSON if it is adopted,
-# $6 path of the pin, $7 JSON of the new release.
+# $6 path of the pin, $7 JSON of the new release, $8 its layout.
 _SWITCH = """
 set -eu; umask 077; run=$1; cd "$2"
 rm -rf before before.tmp; mkdir -p before.tmp/files releases; : > before.tmp/absent
 { cat next.paths; printf '%s\\n' "$6"; } | sort -u > before.tmp/paths
 while IFS= read -r path; do
   if [ -e "$run/$path" ]; then
-    mkdir -p "before.tmp/files/$(dirname "$path")"; cp -p "$run/$path" "before.tmp/files/$path"
+    mkdir -p "before.tmp/files/$(dirname -- "$path")"; cp -p "$run/$path" "before.tmp/files/$path"
   else printf '%s\\n' "$path" >> before.tmp/absent; fi
 done < before.tmp/paths
+[ ! -e current.layout ] || cp current.layout before.tmp/layout
 printf '%s\\n' "$3" > before.tmp/for; mv before.tmp before
 if [ -n "$5" ] && [ ! -d "releases/$4" ]; then
   rm -rf new.tmp; mkdir new.tmp; cp -pR before/files new.tmp/files; printf '%s\\n' "$5" > new.tmp/release.json
   : > new.tmp/good; mv new.tmp "releases/$4"
 fi
 rm -rf new.tmp; mkdir -p new.tmp/files; printf '%s\\n' "$7" > new.tmp/release.json
+printf '%s' "$8" > new.tmp/layout
 while IFS= read -r path; do
-  mkdir -p "new.tmp/files/$(dirname "$path")"; cp -p "next/$path" "new.tmp/files/$path"
+  mkdir -p "new.tmp/files/$(dirname -- "$path")"; cp -p "next/$path" "new.tmp/files/$path"
 done < before/paths
 [ ! -e "releases/$3/good" ] || : > new.tmp/good
 rm -rf "releases/$3"; mv new.tmp "releases/$3"
 umask 022
 while IFS= read -r path; do
-  mkdir -p "$run/$(dirname "$path")"; cp -p "next/$path" "$run/$path"
+  mkdir -p "$run/$(dirname -- "$path")"; cp -p "next/$path" "$run/$path"
 done < before/paths
+printf '%s' "$8" > current.layout
 printf '%s\\n' "$3" > current.tmp; mv current.tmp current; touch "releases/$3"
 """
 
@@ -70,7 +74,8 @@ _RESTORE = """
 set -eu; run=$1; cd "$2"
 if [ -d before ] && [ "$(cat before/for)" = "$3" ]; then
   cp -pR before/files/. "$run/"
-  while IFS= read -r path; do rm -f "$run/$path"; done < before/absent
+  while IFS= read -r path; do rm -f -- "$run/$path"; done < before/absent
+  if [ -e before/layout ]; then cp before/layout current.layout; else rm -f current.layout; fi
 fi
 if [ -n "$4" ]; then printf '%s\\n' "$4" > current.tmp; mv current.tmp current; else rm -f current; fi
 """
@@ -98,13 +103,12 @@ def stage(site: Site, name: str, tree: Tree, beside: Tree | None = None) -> str:
     return f"{site.state}/{name}"
 
 
-def stage_kept(site: Site, name: str, release_id: str, beside: Tree) -> str:
-    """The same with the files of a kept release, which are on the host already."""
+def stage_kept(site: Site, name: str, release_id: str) -> tuple[str, str]:
+    """The same with the files of a kept release, which are on the host already; returns its layout too."""
     folder = f"{site.state}/{name}"
     ran = site.look("sh", "-c", _FROM_KEPT, "sh", folder, site.state, release_id)
     demand(ran, f"the files of {release_id[:12]} are not kept here")
-    site.host.upload(beside, folder)
-    return folder
+    return folder, ran.stdout
 
 
 def discard(site: Site, name: str) -> None:
@@ -118,10 +122,12 @@ def seen_from(site: Site, folder: str, argv: tuple[str, ...]) -> Ran:
     return site.look("sh", "-c", _OVERLAY, "sh", folder, site.run_dir, *argv)
 
 
-def switch(site: Site, release: Release, *, pin: str, previous: str, adopted: Release | None) -> None:
-    """Keep what is replaced, keep the new release, copy it into the run directory."""
-    text = json.dumps(adopted.as_json()) if adopted else ""
-    arguments = (site.run_dir, site.state, release.id, previous, text, pin, json.dumps(release.as_json()))
+def switch(
+    site: Site, release: Release, *, pin: str, layout: str, previous: str, adopted: Release | None
+) -> None:
+    """Keep what is replaced, keep the new release and its layout, copy it into the run directory."""
+    text, new = json.dumps(adopted.as_json()) if adopted else "", json.dumps(release.as_json())
+    arguments = (site.run_dir, site.state, release.id, previous, text, pin, new, layout)
     ran = site.change("sh", "-c", _SWITCH, "sh", *arguments, limit=LOOK)
     demand(ran, f"could not put the files into {site.run_dir}")
 

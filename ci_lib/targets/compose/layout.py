@@ -1,11 +1,12 @@
 """Which files make up the stack, and where its pin lies."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 from ci_lib.domain.errors import StepFault
 from ci_lib.domain.images import Release
 from ci_lib.domain.reasons import Reason
-from ci_lib.ports.protocols import Tree
+from ci_lib.ports.protocols import NotFound, Tree
 from ci_lib.targets.compose.commands import Argv, compose
 from ci_lib.targets.compose.observe import labels
 from ci_lib.targets.compose.pin import EXPLICIT, LOADED, MARK, OVERRIDES, is_loaded, render
@@ -21,12 +22,17 @@ done
 
 
 class Layout:
-    """The Compose files of one stack, in the checkout and on the host."""
+    """The Compose files of one stack, in the checkout and on the host.
+
+    A release's layout (its files and its pin, a line each) belongs to it as its files do: ``follow`` makes
+    another release's count, one that was kept or is brought back.
+    """
 
     def __init__(self, site: Site) -> None:
         self._site = site
         self._folder = Path(site.settings.folder) / site.compose.source
         self._found: tuple[str, ...] | None = None
+        self._followed: Argv = ()
 
     def source(self) -> Tree:
         """The checkout's files; raise ``StepFault`` when a Compose file is not among them."""
@@ -41,14 +47,39 @@ class Layout:
         return tree
 
     @property
+    def text(self) -> str:
+        """The layout as it is remembered on the host."""
+        return "".join(f"{name}\n" for name in (*self.files, self.pin))
+
+    def follow(self, text: str) -> None:
+        """From now on be that layout; an empty one changes nothing."""
+        self._followed = tuple(text.split("\n")[:-1])
+
+    def follow_current(self, *, once: bool = False) -> None:
+        """Be the layout that lies in the run directory now, if one is remembered.
+
+        ``once``: unless another one is followed already.
+        """
+        if once and self._followed:
+            return
+        try:
+            self.follow(self._site.host.read(f"{self._site.state}/current.layout").decode())
+        except NotFound:
+            self.follow("")
+
+    @property
     def files(self) -> Argv:
         """The Compose files, with an override that the stack has of its own."""
+        if self._followed:
+            return self._followed[:-1]
         own = self._site.compose.files
         return (*own, *self._foreign()) if len(own) == 1 else own
 
     @property
     def pin(self) -> str:
         """Where the pin lies, relative to the run directory."""
+        if self._followed:
+            return self._followed[-1]
         return LOADED if is_loaded(self._site.compose.files, self._foreign()) else EXPLICIT
 
     @property
@@ -61,12 +92,15 @@ class Layout:
         """The beginning of every ``docker compose`` command in the run directory."""
         return compose(self._site.run_dir, self._site.project, (*self.files, self.pin))
 
-    def render_pin(self, release: Release, services: tuple[str, ...]) -> bytes:
-        """The pin's content; where not all services are switched, the others keep the labels they carry."""
+    def render_pin(self, release: Release, services: tuple[str, ...], defined: Collection[str]) -> bytes:
+        """The pin's content, for those services that are ``defined``.
+
+        Where not all services are switched, the others keep the labels they carry.
+        """
         others = self._site.settings.managed - set(services) if services else frozenset()
         known = labels(self._site) if others else {}
         carried = {name: own for name, own in known.items() if name in others}
-        return render(release, self._site.settings, labels=carried)
+        return render(release, self._site.settings, labels=carried, defined=defined)
 
     def _foreign(self) -> tuple[str, ...]:
         """Override files that are not ours, in the source or on the host only; looked for once a run."""

@@ -100,7 +100,12 @@ def adopted(site: Site) -> Release | None:
         for item in found:
             if label(item, SERVICE) in settings.services:
                 image = _adopt(name, settings.repository, item, inspected, site.project)
-                images.setdefault(name, image)
+                if images.setdefault(name, image).digest != image.digest:
+                    raise StepFault(
+                        f"the services of image {name} run different images and cannot be adopted as one",
+                        hint=f"bring {', '.join(settings.services)} to the same image first",
+                        reason=Reason.PREFLIGHT,
+                    )
     if not images:
         return None
     return Release(images=tuple(images.values()), adopted=True)

@@ -29,6 +29,11 @@ class Parsed:
     services: Mapping[str, Service]
     external_networks: tuple[str, ...]
 
+    def workloads(self, managed: Iterable[str]) -> Mapping[str, int]:
+        """The managed services that are to run, each with its number of instances."""
+        found = {name: self.services[name].instances for name in sorted(managed) if name in self.services}
+        return {name: count for name, count in found.items() if count > 0}
+
     def other_images(self, managed: Iterable[str]) -> tuple[str, ...]:
         """References that must be on the host and that we do not manage; what is built is not among them."""
         others = (self.services[name] for name in set(self.services) - set(managed))

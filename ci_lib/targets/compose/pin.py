@@ -6,7 +6,7 @@ folder, and ``status`` prints the command that includes it.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from ci_lib.config.resolved import Resolved
@@ -27,15 +27,24 @@ OVERRIDES = (
 """Names that Compose looks for, in its order (compose-go, DefaultFileNames, DefaultOverrideFileNames)."""
 
 
-def render(release: Release, settings: Resolved, *, labels: Mapping[str, Mapping[str, str]]) -> bytes:
+def render(
+    release: Release,
+    settings: Resolved,
+    *,
+    labels: Mapping[str, Mapping[str, str]],
+    defined: Collection[str],
+) -> bytes:
     """The file's content; ``labels`` are those of services that keep the release they carry.
+
+    Only services that the Compose file defines (``defined``) stand in it: the pin must not make one.
 
     JSON is YAML, and needs no quoting rules of its own.
     """
     services: dict[str, Any] = {}
     own = {RELEASE: release.id, VERSION: release.version, CONFIG: settings.config_hash}
     for service, reference in pinned(release, settings).items():
-        services[service] = {"image": reference, "labels": dict(labels.get(service, own))}
+        if service in defined:
+            services[service] = {"image": reference, "labels": dict(labels.get(service, own))}
     data = {"name": settings.settings.compose.project, "services": dict(sorted(services.items()))}
     return f"{MARK}\n{json.dumps(data, indent=2)}\n".encode()
 

@@ -2,7 +2,7 @@
 
 import secrets
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from ci_lib.domain.errors import StepFault
 from ci_lib.domain.images import Release
@@ -12,7 +12,6 @@ from ci_lib.domain.reasons import Reason
 from ci_lib.domain.running import Running
 from ci_lib.domain.target import Candidate, Kept, Wanted
 from ci_lib.domain.tree import tree_hash
-from ci_lib.ports.protocols import FileData
 from ci_lib.targets.compose import files, images, preflight
 from ci_lib.targets.compose.backup import backup
 from ci_lib.targets.compose.commands import compose, up
@@ -23,7 +22,7 @@ from ci_lib.targets.compose.observe import adopted, observe
 from ci_lib.targets.compose.parsed import Parsed, differences, parse, services_hash
 from ci_lib.targets.compose.pin import EXPLICIT, pinned
 from ci_lib.targets.compose.serving import await_serving
-from ci_lib.targets.compose.site import Site, demand
+from ci_lib.targets.compose.site import LOOK, Site, demand
 
 
 class ComposeTarget:
@@ -36,6 +35,7 @@ class ComposeTarget:
         self._layout = Layout(site)
         self._logins = logins
         self._parsed: Parsed | None = None
+        self._defined: frozenset[str] = site.settings.managed
         self._steps: Mapping[StepKind, Callable[[Step], StepReport]] = {
             StepKind.PREPARE: self._prepare,
             StepKind.PULL: self._pull,
@@ -87,7 +87,7 @@ class ComposeTarget:
         )
         return Candidate(
             release=release,
-            workloads={name: parsed.services[name].instances for name in sorted(managed)},
+            workloads=parsed.workloads(managed),
             others=parsed.other_images(managed),
         )
 
@@ -120,8 +120,12 @@ class ComposeTarget:
         """Stage what will be, pin and all, and demand that only the pin's images differ."""
         release = _release(step)
         folder = self._stage(release, step)
-        expected = pinned(release, self._site.settings)
         plain = self._parse(folder, self._layout.files)
+        content = self._layout.render_pin(release, tuple(step.args["services"]), plain.services)
+        self._site.host.write(f"{folder}/{self._layout.pin}", content, mode=0o644)
+        self._defined = frozenset(plain.services)
+        wanted = pinned(release, self._site.settings)
+        expected = {name: wanted[name] for name in wanted if name in plain.services}
         changed = self._parse(folder, (*self._layout.files, self._layout.pin))
         wrong = differences(plain, changed, expected)
         if wrong:
@@ -135,16 +139,16 @@ class ComposeTarget:
         return StepReport(notes=(note,))
 
     def _stage(self, release: Release, step: Step) -> str:
-        """Put the release's files and its pin into ``next``."""
-        content = self._layout.render_pin(release, tuple(step.args["services"]))
-        pin = {self._layout.pin: FileData(data=content)}
+        """Put the release's files into ``next``."""
         if step.args["snapshot"]:
-            return files.stage_kept(self._site, "next", step.args["snapshot"], pin)
+            folder, layout = files.stage_kept(self._site, "next", step.args["snapshot"])
+            self._layout.follow(layout)
+            return folder
         tree = self._layout.source()
         if tree_hash(tree) != release.files:
             raise StepFault("the checkout's files changed while this ran", hint="run again")
         files.discard(self._site, "next")
-        return files.stage(self._site, "next", tree, pin)
+        return files.stage(self._site, "next", tree)
 
     def _pull(self, step: Step) -> StepReport:
         if step.image is not None:
@@ -161,22 +165,45 @@ class ComposeTarget:
         before = Release.from_json(args["adopted"]) if args["adopted"] else None
         if before is not None:
             images.keep_adopted(self._site, before)
-        pin, previous = self._layout.pin, args["previous"]
-        files.switch(self._site, _release(step), pin=pin, previous=previous, adopted=before)
-        return self._up(tuple(args["services"]), step.time_limit)
+        files.switch(
+            self._site,
+            _release(step),
+            pin=self._layout.pin,
+            layout=self._layout.text,
+            previous=args["previous"],
+            adopted=before,
+        )
+        self._layout.follow(self._layout.text)
+        self._up(tuple(args["services"]), step.time_limit)
+        gone = self._site.settings.managed - self._defined
+        return self._removed({item.workload for item in self.observe()} - gone) if gone else StepReport()
 
     def _restore(self, step: Step) -> StepReport:
+        """Bring files, layout and containers back, and remove the containers that the failed switch added."""
         release = _release(step)
         files.restore(self._site, failed=step.args["failed"], previous=release.id)
+        self._layout.follow_current()
         if release.adopted:
             path = f"{self._site.run_dir}/{self._layout.pin}"
-            self._site.host.write(path, self._layout.render_pin(release, ()), mode=0o644)
-        return self._up((), step.time_limit)
+            content = self._layout.render_pin(release, (), self._site.settings.managed)
+            self._site.host.write(path, content, mode=0o644)
+        self._up(tuple(step.args["services"]), step.time_limit)
+        return self._removed(set(self._services()) | set(step.args["known"]))
 
-    def _up(self, services: tuple[str, ...], limit: float) -> StepReport:
+    def _up(self, services: tuple[str, ...], limit: float) -> None:
         ran = self._site.change(*self._layout.command, *up(services), limit=limit)
         demand(ran, "docker compose up failed", hint="see the logs in the evidence")
-        return StepReport()
+
+    def _removed(self, stay: Collection[str]) -> StepReport:
+        """Remove the containers of all services but those that stay, and say so."""
+        gone = [item for item in self.observe() if item.workload not in stay]
+        if not gone:
+            return StepReport()
+        instances = [item.instance for item in gone]
+        ran = self._site.change("docker", "rm", "-f", *instances, limit=LOOK)
+        names = ", ".join(sorted({item.workload for item in gone}))
+        demand(ran, f"could not remove {names}, which the release does not have")
+        return StepReport(notes=(f"removed, since the release does not have it: {names}",))
 
     def _await_serving(self, step: Step) -> StepReport:
         services = tuple(step.args.get("services", ())) or self._services()
@@ -184,11 +211,16 @@ class ComposeTarget:
         return StepReport()
 
     def _take_down(self, step: Step) -> StepReport:
-        """Remove the containers of a failed first release; volumes stay, as ever."""
-        # By project name alone: the files may not have reached the run directory.
-        argv = ("docker", "compose", "-p", self._site.project, "down")
-        ran = self._site.change(*argv, limit=step.time_limit)
-        demand(ran, "docker compose down failed")
+        """Remove the containers of a failed first release, and no others; volumes stay, as ever."""
+        known = set(step.args["known"])
+        gone = [item.instance for item in self.observe() if item.instance not in known]
+        if known and gone:
+            argv: tuple[str, ...] = ("docker", "rm", "-f", *gone)
+        else:
+            # By project name alone: the files may not have reached the run directory.
+            argv = ("docker", "compose", "-p", self._site.project, "down")
+        if gone:
+            demand(self._site.change(*argv, limit=step.time_limit), "the failed release cannot be removed")
         files.restore(self._site, failed=_release(step).id, previous="")
         return StepReport()
 
@@ -200,8 +232,11 @@ class ComposeTarget:
 
     def _services(self) -> tuple[str, ...]:
         """The services of the Compose file that lies in the run directory now."""
-        listed = self._site.look(*self._layout.command, "config", "--services")
-        return tuple(demand(listed, "the Compose file does not parse").stdout.split())
+        self._layout.follow_current(once=True)
+        listed = self._site.look(*self._layout.command, "config", "--format", "json")
+        text = demand(listed, "the Compose file does not parse").stdout
+        services = parse(text, staged=self._site.run_dir, run_dir=self._site.run_dir).services
+        return tuple(name for name, service in services.items() if service.instances > 0)
 
     def _orphans(self) -> tuple[str, ...]:
         orphans = sorted({item.workload for item in self.observe()} - set(self._services()))
@@ -211,8 +246,15 @@ class ComposeTarget:
         kept = next((item.release for item in self.kept() if item.release.id == wanted.snapshot), None)
         if kept is None:
             raise StepFault(f"release {wanted.snapshot[:12]} is not kept here", reason=Reason.PREFLIGHT)
+        name = f"plan-{secrets.token_hex(6)}"
+        try:
+            folder, layout = files.stage_kept(self._site, name, wanted.snapshot)
+            self._layout.follow(layout)
+            parsed = self._parse(folder, self._layout.files)
+        finally:
+            files.discard(self._site, name)
         release = Release(images=wanted.images, files=kept.files, services=kept.services)
-        return Candidate(release=release, workloads=dict.fromkeys(sorted(self._site.settings.managed), 1))
+        return Candidate(release=release, workloads=parsed.workloads(self._site.settings.managed))
 
     def _parse(self, folder: str, names: tuple[str, ...]) -> Parsed:
         argv = compose(folder, self._site.project, names, "config", "--format", "json")

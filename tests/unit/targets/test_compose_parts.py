@@ -94,7 +94,7 @@ class TestParsed:
 
 class TestPin:
     def test_every_managed_service_gets_its_digest_and_our_labels(self) -> None:
-        text = render(RELEASE, settings(), labels={}).decode()
+        text = render(RELEASE, settings(), labels={}, defined=settings().managed).decode()
         head, _, rest = text.partition("\n")
         data = json.loads(rest)
         assert head == MARK
@@ -107,9 +107,12 @@ class TestPin:
         assert data["services"]["nginx"]["labels"][commands.RELEASE] == RELEASE.id
 
     def test_services_that_are_not_switched_keep_the_labels_they_carry(self) -> None:
-        text = render(RELEASE, settings(), labels={"nginx": {commands.RELEASE: "old"}}).decode()
+        text = render(
+            RELEASE, settings(), labels={"nginx": {commands.RELEASE: "old"}}, defined={"nginx"}
+        ).decode()
         data = json.loads(text.partition("\n")[2])
         assert data["services"]["nginx"]["labels"] == {commands.RELEASE: "old"}
+        assert list(data["services"]) == ["nginx"], "the pin makes no service that the files do not define"
 
     @pytest.mark.parametrize(
         ("files", "foreign", "loaded"),
@@ -135,7 +138,7 @@ class TestCommands:
     def test_files_are_named_below_the_folder(self) -> None:
         argv = commands.compose("/run", "shop", ("a.yml", "b.yml"), "config")
         assert argv == (
-            *("docker", "compose", "--project-directory", "/run", "-p", "shop"),
+            *("env", "PWD=/run", "docker", "compose", "--project-directory", "/run", "-p", "shop"),
             *("-f", "/run/a.yml", "-f", "/run/b.yml", "config"),
         )
 
