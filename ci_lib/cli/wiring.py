@@ -3,6 +3,7 @@
 Imports are lazy: a verb loads what it uses.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -26,6 +27,9 @@ from ci_lib.ports.system import SystemClock
 
 _BASE = ("PATH", "HOME", "LANG")
 """What a process of the process target gets of our environment."""
+
+_PUBLIC = re.compile(r"TAG|VERSION|IMAGE|REGISTRY|REPOSITORY|DIGEST|^COMPOSE_")
+"""Variables of `.env` that are told to everybody: masking them would mask every digest and version."""
 
 _PULL_SLACK = 15.0
 
@@ -119,9 +123,16 @@ def _compose(session: Session, settings: Resolved, host: Host) -> tuple[Target, 
     from ci_lib.targets.compose.site import Site
     from ci_lib.targets.compose.target import ComposeTarget
 
-    site = Site(settings=settings, host=host, clock=SystemClock())
+    environment = _bare(session.env) if host.local else ()
+    site = Site(settings=settings, host=host, clock=SystemClock(), environment=environment)
     session.mask(_dotenv(host, site.run_dir))
     return ComposeTarget(site=site, logins=_login(session, settings)), ComposeContainers(site)
+
+
+def _bare(env: Mapping[str, str]) -> tuple[str, ...]:
+    """Arguments of ``env`` that leave only what Docker itself needs; nothing of it is a secret."""
+    kept = {name: value for name, value in env.items() if name in _BASE or name.startswith("DOCKER_")}
+    return ("-i", *(f"{name}={value}" for name, value in kept.items()))
 
 
 def _process(session: Session, settings: Resolved, host: Host) -> tuple[Target, Containers]:
@@ -238,7 +249,8 @@ def _dotenv(host: Host, run_dir: str) -> tuple[str, ...]:
         text = host.read(f"{run_dir}/.env").decode(errors="replace")
     except PortFault:
         return ()
-    values = (_value(line.partition("=")[2].strip()) for line in text.splitlines())
+    pairs = (line.partition("=")[::2] for line in text.splitlines())
+    values = (_value(value.strip()) for name, value in pairs if not _PUBLIC.search(name))
     return tuple(value for value in values if len(value) >= 8)
 
 

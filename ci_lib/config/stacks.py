@@ -13,7 +13,8 @@ from ci_lib.domain.errors import UsageFault
 from ci_lib.domain.images import Reference
 
 _BRACES = re.compile(r"\$?\{[A-Za-z_][A-Za-z0-9_]*\}")
-_PROJECT = re.compile(r"[a-z0-9][a-z0-9_-]*")
+_PROJECT = re.compile(r"[a-z0-9]+(?:(?:_|__|-+)[a-z0-9]+)*")
+"""What Compose takes and what can be part of an image's name, since our keep-tags are named by it."""
 _HISTORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 
@@ -102,7 +103,7 @@ def _text(under: Path, text: str) -> str:
         case ("compose", "run_dir") | ("backup", "path"):
             return _on_host(text)
         case ("compose", "project") if not _PROJECT.fullmatch(text):
-            return 'use lower-case letters, digits, "-" and "_", and begin with a letter or digit'
+            return 'use lower-case letters, digits, "-" and "_", and begin and end with a letter or digit'
         case ("history_name",) | ("history_env",) if not _HISTORY.fullmatch(text):
             return 'use letters, digits, ".", "-" and "_", 63 at most, and begin with a letter or digit'
     return ""

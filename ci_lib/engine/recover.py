@@ -56,7 +56,14 @@ def recover(tools: Tools, lease: Lease, chain: Chain | None) -> Outcome | None:
     if chain is not None and ledger.is_closed(chain, begin["intent"]):
         end_journal(tools, lease, {"event": "end", "status": "recorded"})
         return None
-    plan = tuple(Step.from_json(step) for step in begin["plan"])
+    try:
+        plan = tuple(Step.from_json(step) for step in begin["plan"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise StepFault(
+            f"the journal of the interrupted run cannot be read: {error}",
+            hint="another version of deploy-actions wrote it: run that one's finalize, then this one",
+            reason=Reason.STATE,
+        ) from error
     started = max((entry["step"] for entry in entries if entry["event"] == "start"), default=-1)
     gone_back = any(entry["event"] == "undo" for entry in entries)
     outcome = _outcome(tools, lease, begin, plan[: started + 1], plan, gone_back=gone_back)

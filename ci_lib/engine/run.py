@@ -125,7 +125,7 @@ class Run:
             forced=request.reason if request.force else "",
             skipped=f"{request.reason} (approved by {request.approver})" if request.skip_checks else "",
             bad=done.to_blame and (outcome.status is Status.ROLLED_BACK or request.rollback_on_failure),
-            verified=self._verdict(outcome, done),
+            verified=self._verdict(outcome, done) if ground.whole else None,
         )
         closed = close(
             tools,

@@ -41,6 +41,15 @@ class Ground:
         return tuple(v.image for v in self.verified if not self.only or v.image.name in self.only)
 
     @property
+    def whole(self) -> bool:
+        """Whether what serves afterwards is the release in full.
+
+        Not when single images are switched and the files have changed too: the other services have not seen
+        those, so the release cannot be called verified.
+        """
+        return not self.only or (self.previous is not None and self.previous.files == self.release.files)
+
+    @property
     def services(self) -> tuple[str, ...]:
         """The services to switch when not all images change; empty: the whole stack."""
         if not self.only:

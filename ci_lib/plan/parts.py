@@ -39,10 +39,11 @@ def pulls(ground: Ground) -> Plan:
         Step(kind=StepKind.PULL, host=host, image=verified.image, time_limit=limit)
         for verified in ground.verified
     )
-    if not ground.candidate.others:
-        return managed
-    args = {"name": "others", "references": list(ground.candidate.others)}
-    return (*managed, Step(kind=StepKind.PULL, host=host, args=args, time_limit=limit))
+    others = tuple(
+        Step(kind=StepKind.PULL, host=host, args={"name": other, "reference": other}, time_limit=limit)
+        for other in ground.candidate.others
+    )
+    return (*managed, *others)
 
 
 def backup(ground: Ground) -> Plan:

@@ -134,3 +134,30 @@ def test_the_working_directory_and_a_scale_of_zero_mean_what_they_say(
     assert done.code == 0, done
     (bound,) = shop.containers("staging", "mount")[0]["Mounts"]
     assert bound["Source"] == str(shop.run_dir("staging") / "data")
+
+
+def test_a_file_that_a_release_no_longer_has_is_gone_and_comes_back_with_it(shop: Shop) -> None:
+    assert shop.call("deploy", "staging", "--version", "sha-1").code == 0
+    plain = files(shop)
+    shop.release("sha-2")
+    edit(shop, "docker-compose.override.yml", {"services": {"nginx": {"environment": {"NEW": "1"}}}})
+    assert shop.call("deploy", "staging", "--version", "sha-2").code == 0
+    assert "NEW=1" in shop.containers("staging", "nginx")[0]["Config"]["Env"]
+    assert "compose.override.yaml" not in files(shop), "a stale pin would downgrade whoever types `up -d`"
+
+    assert shop.call("rollback", "staging", "--version", "sha-1").code == 0
+    assert "NEW=1" not in shop.containers("staging", "nginx")[0]["Config"]["Env"]
+    assert files(shop) == plain
+    assert shop.call("rollback", "staging", "--version", "sha-2").code == 0
+    assert "NEW=1" in shop.containers("staging", "nginx")[0]["Config"]["Env"]
+
+
+def test_the_hosts_settings_beat_those_of_the_job(shop: Shop) -> None:
+    assert shop.call("deploy", "staging", "--version", "sha-1").code == 0
+    (shop.run_dir("staging") / ".env").write_text("SETTING=from-the-host\n")
+    shop.env["SETTING"] = "from-the-job"
+    web = f"{shop.hello.reference('acme/web')}:source"
+    shop.services = {"nginx": {"image": web, "environment": {"SETTING": "${SETTING}"}}}
+    shop.write()
+    assert shop.call("deploy", "staging", "--version", "sha-1").code == 0
+    assert "SETTING=from-the-host" in shop.containers("staging", "nginx")[0]["Config"]["Env"]

@@ -13,14 +13,14 @@ LABELS = (RELEASE, VERSION, CONFIG)
 Argv = tuple[str, ...]
 
 
-def compose(folder: str, project: str, files: Argv, *arguments: str) -> Argv:
-    """``docker compose`` in a folder; ``files`` are relative to it.
+def compose(environment: Argv, folder: str, project: str, files: Argv, *arguments: str) -> Argv:
+    """``docker compose`` in a folder; ``files`` are relative to it, ``environment`` are arguments of ``env``.
 
     PWD is set because files may say ``${PWD}``: it has to be the folder, wherever we were started.
     """
     named = tuple(word for file in files for word in ("-f", f"{folder}/{file}"))
-    begin = ("env", f"PWD={folder}", "docker", "compose", "--project-directory", folder, "-p", project)
-    return (*begin, *named, *arguments)
+    begin = ("env", *environment, f"PWD={folder}", "docker", "compose", "--project-directory", folder)
+    return (*begin, "-p", project, *named, *arguments)
 
 
 def up(services: Argv) -> Argv:

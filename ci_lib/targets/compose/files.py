@@ -3,12 +3,14 @@
 Below ``<run_dir>/.deploy-actions/``: ``next/`` is what will be, an overlay of the staged files (listed in
 ``next.paths``) and links to what only the host has (``.env``); ``before/`` is what the last switch replaced;
 ``releases/<id>/`` are the releases that can be gone back to; ``current`` names the one whose files lie in the
-run directory. Nothing of the stack's own is ever deleted, except files that a failed switch had just added.
+run directory. Nothing of the stack's own is ever deleted, except files that a release brought and the next
+one does not have, and files that a failed switch had just added.
 """
 
 import json
 
 from ci_lib.domain.images import Release
+from ci_lib.domain.outcome import CheckResult, Mark
 from ci_lib.domain.target import Kept
 from ci_lib.ports.protocols import FileData, Ran, Tree
 from ci_lib.targets.compose.site import LOOK, Site, demand
@@ -42,12 +44,17 @@ cat "$2/releases/$3/layout" 2>/dev/null || true
 _SWITCH = """
 set -eu; umask 077; run=$1; cd "$2"
 rm -rf before before.tmp; mkdir -p before.tmp/files releases; : > before.tmp/absent
-{ cat next.paths; printf '%s\\n' "$6"; } | sort -u > before.tmp/paths
-while IFS= read -r path; do
+{ cat next.paths; printf '%s\\n' "$6"; } | LC_ALL=C sort -u > before.tmp/paths
+old=$(cat current 2>/dev/null || true); : > before.tmp/gone
+if [ -n "$old" ] && [ -d "releases/$old/files" ]; then
+  (cd "releases/$old/files" && find . -type f | sed 's,^[.]/,,') | LC_ALL=C sort > before.tmp/old
+  LC_ALL=C comm -23 before.tmp/old before.tmp/paths > before.tmp/gone
+fi
+cat before.tmp/paths before.tmp/gone | while IFS= read -r path; do
   if [ -e "$run/$path" ]; then
-    mkdir -p "before.tmp/files/$(dirname -- "$path")"; cp -p "$run/$path" "before.tmp/files/$path"
+    mkdir -p "before.tmp/files/$(dirname -- "$path")"; cp -p -- "$run/$path" "before.tmp/files/$path"
   else printf '%s\\n' "$path" >> before.tmp/absent; fi
-done < before.tmp/paths
+done
 [ ! -e current.layout ] || cp current.layout before.tmp/layout
 printf '%s\\n' "$3" > before.tmp/for; mv before.tmp before
 if [ -n "$5" ] && [ ! -d "releases/$4" ]; then
@@ -65,6 +72,7 @@ umask 022
 while IFS= read -r path; do
   mkdir -p "$run/$(dirname -- "$path")"; cp -p "next/$path" "$run/$path"
 done < before/paths
+while IFS= read -r path; do rm -f -- "$run/$path"; done < before/gone
 printf '%s' "$8" > current.layout
 printf '%s\\n' "$3" > current.tmp; mv current.tmp current; touch "releases/$3"
 """
@@ -167,3 +175,16 @@ def retain(site: Site, release: Release, *, good: bool, previous: str) -> tuple[
         folders = [f"{site.state}/releases/{release.id}" for release in gone]
         demand(site.change("rm", "-rf", "--", *folders, limit=LOOK), "could not remove old releases")
     return tuple(item.release for item in everything if item.release.id in stay)
+
+
+def adoptable(site: Site) -> CheckResult:
+    """Whether what runs was started from the run directory: a failure could not go back to it otherwise."""
+    paths = [f"{site.run_dir}/{name}" for name in site.compose.files]
+    script = 'for path in "$@"; do [ -f "$path" ] || echo "$path"; done'
+    missing = site.look("sh", "-c", script, "sh", *paths).stdout.split("\n")[:-1]
+    return CheckResult(
+        name="files of what runs now",
+        mark=Mark.FAILED if missing else Mark.PASSED,
+        value=f"missing: {', '.join(missing)}" if missing else "in the run directory",
+        bound="in the run directory, so that a failure can go back to them",
+    )

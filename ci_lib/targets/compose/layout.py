@@ -13,11 +13,14 @@ from ci_lib.targets.compose.pin import EXPLICIT, LOADED, MARK, OVERRIDES, is_loa
 from ci_lib.targets.compose.site import Site
 from ci_lib.targets.trees import read_tree
 
+# An override that came with the current release is no stranger: it goes when the next one does not have it.
 _FOREIGN = """
 cd "$1" 2>/dev/null || exit 0; mark=$2; shift 2
+ours=.deploy-actions/releases/$(cat .deploy-actions/current 2>/dev/null || true)/files
 for name in "$@"; do
-  [ ! -f "$name" ] || [ "$(head -n 1 "$name")" = "$mark" ] || echo "$name"
+  [ ! -f "$name" ] || [ -f "$ours/$name" ] || [ "$(head -n 1 "$name")" = "$mark" ] || echo "$name"
 done
+grep -qs '^COMPOSE_FILE=' .env && echo .env || true
 """
 
 
@@ -73,7 +76,8 @@ class Layout:
         if self._followed:
             return self._followed[:-1]
         own = self._site.compose.files
-        return (*own, *self._foreign()) if len(own) == 1 else own
+        foreign = (name for name in self._foreign() if name in OVERRIDES)
+        return (*own, *foreign) if len(own) == 1 else own
 
     @property
     def pin(self) -> str:
@@ -90,7 +94,8 @@ class Layout:
     @property
     def command(self) -> Argv:
         """The beginning of every ``docker compose`` command in the run directory."""
-        return compose(self._site.run_dir, self._site.project, (*self.files, self.pin))
+        files = (*self.files, self.pin)
+        return compose(self._site.environment, self._site.run_dir, self._site.project, files)
 
     def render_pin(self, release: Release, services: tuple[str, ...], defined: Collection[str]) -> bytes:
         """The pin's content, for those services that are ``defined``.
@@ -103,9 +108,12 @@ class Layout:
         return render(release, self._site.settings, labels=carried, defined=defined)
 
     def _foreign(self) -> tuple[str, ...]:
-        """Override files that are not ours, in the source or on the host only; looked for once a run."""
+        """What keeps Compose from loading the pin by itself; looked for once a run.
+
+        Override files that are not ours, in the source or on the host only, and a ``.env`` that names files.
+        """
         if self._found is None:
             ran = self._site.look("sh", "-c", _FOREIGN, "sh", self._site.run_dir, MARK, *OVERRIDES)
             found = {*ran.stdout.split(), *(name for name in OVERRIDES if (self._folder / name).is_file())}
-            self._found = tuple(name for name in OVERRIDES if name in found)
+            self._found = tuple(name for name in (*OVERRIDES, ".env") if name in found)
         return self._found

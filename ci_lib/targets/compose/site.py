@@ -19,11 +19,16 @@ _TIMEOUT_CODES = (124, 137)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """One stack in one environment on one host."""
+    """One stack in one environment on one host.
+
+    ``environment`` are arguments of ``env`` for every ``docker compose``: on the machine that we run on, the
+    job's variables must not beat those of the stack's ``.env``.
+    """
 
     settings: Resolved
     host: Host
     clock: Clock
+    environment: tuple[str, ...] = ()
 
     @property
     def compose(self) -> Compose:

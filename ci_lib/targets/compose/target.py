@@ -97,9 +97,12 @@ class ComposeTarget:
         if self._parsed is None:
             raise StepFault("preflight before resolve", reason=Reason.BUG)
         rows = list(preflight.judge(self._site.settings, self._parsed, preflight.ask(self._site)))
-        current = next((item.release for item in self.kept() if item.current), None) or self.adopted()
+        kept = next((item.release for item in self.kept() if item.current), None)
+        current = kept or self.adopted()
         if current is not None:
             rows.append(images.rollback_ready(self._site, current))
+        if current is not None and kept is None:
+            rows.append(files.adoptable(self._site))
         return tuple(rows)
 
     def apply(self, step: Step) -> StepReport:
@@ -153,8 +156,8 @@ class ComposeTarget:
     def _pull(self, step: Step) -> StepReport:
         if step.image is not None:
             images.pull(self._site, step.image, self._logins, limit=step.time_limit)
-        for reference in step.args.get("references", ()):
-            images.fetch(self._site, reference, self._logins, limit=step.time_limit)
+        else:
+            images.fetch(self._site, step.args["reference"], self._logins, limit=step.time_limit)
         return StepReport()
 
     def _backup(self, step: Step) -> StepReport:
@@ -257,7 +260,8 @@ class ComposeTarget:
         return Candidate(release=release, workloads=parsed.workloads(self._site.settings.managed))
 
     def _parse(self, folder: str, names: tuple[str, ...]) -> Parsed:
-        argv = compose(folder, self._site.project, names, "config", "--format", "json")
+        site, arguments = self._site, ("config", "--format", "json")
+        argv = compose(site.environment, folder, site.project, names, *arguments)
         ran = demand(
             files.seen_from(self._site, folder, argv),
             "the Compose file does not parse",

@@ -167,7 +167,7 @@ def test_the_files_below_are_good(good: str, mistakes: Ask) -> None:
             [
                 (
                     '13: stacks.shop.compose.project: use lower-case letters, digits, "-" and'
-                    ' "_", and begin with a letter'
+                    ' "_", and begin and end with a letter'
                     " or digit"
                 )
             ],

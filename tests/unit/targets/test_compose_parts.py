@@ -136,7 +136,7 @@ class TestCommands:
         assert commands.up(("a", "b"))[-3:] == ("--no-deps", "a", "b")
 
     def test_files_are_named_below_the_folder(self) -> None:
-        argv = commands.compose("/run", "shop", ("a.yml", "b.yml"), "config")
+        argv = commands.compose((), "/run", "shop", ("a.yml", "b.yml"), "config")
         assert argv == (
             *("env", "PWD=/run", "docker", "compose", "--project-directory", "/run", "-p", "shop"),
             *("-f", "/run/a.yml", "-f", "/run/b.yml", "config"),
