@@ -26,7 +26,7 @@ from tests.integration.test_ssh import remote_shop
 from tests.lab.components import Registry, Sshd, docker, engine_ready, remove_projects
 from tests.lab.images import Hello
 
-TURNS = 5
+TURNS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
