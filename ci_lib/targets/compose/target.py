@@ -117,7 +117,9 @@ class ComposeTarget:
         """How to call ``docker compose`` by hand without losing the pin."""
         if self._layout.loaded:
             return (f"by hand: docker compose in {self._site.run_dir} keeps the pin",)
-        return (f"by hand, to keep the pin: {shlex.join(self._layout.command)} …",)
+        command = self._layout.command
+        typed = command[command.index("docker") :]
+        return (f"by hand, to keep the pin: {shlex.join(typed)} …",)
 
     def _prepare(self, step: Step) -> StepReport:
         """Stage what will be, pin and all, and demand that only the pin's images differ."""
