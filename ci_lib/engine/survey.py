@@ -77,7 +77,7 @@ def _resolve(name: str, asked: Reference, tools: Tools) -> Image:
 
 def _verified_tags(chain: Chain, environment: str) -> Callable[[str, str, str], str]:
     def lookup(name: str, repository: str, tag: str) -> str:
-        for _, release, passed in ledger.verified_versions(chain, environment):
+        for _, release, passed in ledger.verified_versions(chain, environment, tag):
             image = release.image(name)
             if passed and image and (image.repository, image.label) == (repository, tag):
                 return image.digest

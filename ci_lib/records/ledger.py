@@ -52,9 +52,14 @@ def _verified(chain: Chain, environment: str, *needles: str, limit: int | None =
     return islice(records, limit)
 
 
-def verified_versions(chain: Chain, environment: str) -> Iterator[tuple[Record, Release, bool]]:
-    """Newest first: each verification record of an environment, its release and whether it passed."""
-    for record in _verified(chain, environment):
+def verified_versions(
+    chain: Chain, environment: str, *needles: str
+) -> Iterator[tuple[Record, Release, bool]]:
+    """Newest first: each verification record of an environment, its release and whether it passed.
+
+    Only those whose line contains every needle: a question about one tag need not parse all the others.
+    """
+    for record in _verified(chain, environment, *needles):
         yield record, Release.from_json(record.body["release"]), record.text("result") == "PASSED"
 
 
