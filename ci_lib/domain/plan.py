@@ -6,7 +6,6 @@ from enum import StrEnum
 from typing import Any, Self
 
 from ci_lib.domain.images import Image, Release
-from ci_lib.domain.outcome import CheckResult
 
 
 class StepKind(StrEnum):
@@ -94,6 +93,4 @@ BLAMING = frozenset({StepKind.AWAIT_SERVING, StepKind.CHECK, StepKind.PROVE})
 class StepReport:
     """What a step has to say beside having succeeded."""
 
-    checks: tuple[CheckResult, ...] = ()
     notes: tuple[str, ...] = ()
-    facts: Mapping[str, Any] = field(default_factory=dict)

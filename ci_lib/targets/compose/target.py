@@ -52,7 +52,7 @@ class ComposeTarget:
         return observe(self._site)
 
     def adopted(self) -> Release | None:
-        """What runs in the project without our labels."""
+        """What runs in the project, asked where no current release is remembered."""
         return adopted(self._site)
 
     def kept(self) -> tuple[Kept, ...]:
