@@ -320,23 +320,25 @@ class MemoryStore:
             raise self.fault
         return self.ledgers.get(stack, b"")
 
-    def append(self, stack: str, body: Mapping[str, Any]) -> Record:
-        what = f"{body['type']} {body['phase']}"
+    def append(self, stack: str, *bodies: Mapping[str, Any]) -> tuple[Record, ...]:
+        what = ", ".join(f"{body['type']} {body['phase']}" for body in bodies)
         self.tick(f"append {what}")
         if self.fault is not None and not self.deaf:
             raise self.fault
         self.deaf = max(0, self.deaf - 1)
+        records = tuple(self._added(stack, body) for body in bodies)
+        self.tick(f"appended {what}")
+        return records
+
+    def _added(self, stack: str, body: Mapping[str, Any]) -> Record:
         known = chain.check(self.ledgers.get(stack, b""))
         line = chain.encode(body, seq=len(known.lines), prev=known.head)
         self.ledgers[stack] = self.ledgers.get(stack, b"") + line
-        self.tick(f"appended {what}")
         return chain.decode(line[:-1])
 
-    def add_history(self, lines: tuple[str, ...]) -> None:
-        self.history += "".join(lines)
-
-    def set_verified(self, stack: str, text: str) -> None:
-        self.verified[stack] = text
+    def publish(self, stack: str, *, history: tuple[str, ...], verified: str = "") -> None:
+        self.history += "".join(history)
+        self.verified |= {stack: f"{verified}\n"} if verified else {}
 
     def bodies(self, stack: str = "shop") -> list[dict[str, Any]]:
         """All records, oldest first."""

@@ -3,7 +3,7 @@
 A new type of check is a model in ``config/checks.py``, a file beside this one, and a line in ``_probe``.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import assert_never
 
 from ci_lib.checks import command, database, health, http, script, tcp
@@ -29,15 +29,18 @@ WIDTH = 200
 def run_check(check: Check, site: Site, facts: Facts) -> CheckResult:
     """Try a check until it passes or its tries are used up; the last try's value is told.
 
-    A check that cannot decide has failed, with the reason as its value. ``facts`` are for scripts.
+    A check that cannot decide has failed, with the reason as its value. ``facts`` are for scripts. Each try
+    but the last tells the reporter why there is another one.
     """
     probe = _probe(check, site, facts)
     start = site.clock.monotonic()
     tries = 1
     seen = _look(probe)
     while not seen.passed and tries < check.tries:
-        site.clock.sleep(check.delay)
         tries += 1
+        why = one_line(seen.value, WIDTH)
+        site.reporter.text(f"  {check.name}: {why}; try {tries} of {check.tries} in {check.delay:g} s")
+        site.clock.sleep(check.delay)
         seen = _look(probe)
     return CheckResult(
         name=check.name,
@@ -49,18 +52,12 @@ def run_check(check: Check, site: Site, facts: Facts) -> CheckResult:
     )
 
 
-def run_checks(
-    checks: Iterable[Check],
-    site: Site,
-    facts: Facts,
-    progress: Callable[[CheckResult], None] = lambda _result: None,
-) -> tuple[CheckResult, ...]:
-    """Run all checks in their order, failed ones or not, and tell ``progress`` each result at once."""
+def run_checks(checks: Iterable[Check], site: Site, facts: Facts) -> tuple[CheckResult, ...]:
+    """Run all checks in their order, failed ones or not, and tell the reporter each result at once."""
     results: list[CheckResult] = []
     for check in checks:
-        result = run_check(check, site, facts)
-        progress(result)
-        results.append(result)
+        results.append(run_check(check, site, facts))
+        site.reporter.check(results[-1])
     return tuple(results)
 
 

@@ -7,6 +7,7 @@ from typing import Literal, assert_never
 
 from ci_lib.domain.errors import StepFault
 from ci_lib.domain.reasons import Reason
+from ci_lib.domain.reporter import Reporter
 from ci_lib.domain.running import Running
 from ci_lib.domain.target import Containers
 from ci_lib.ports.protocols import Clock, Host, Net
@@ -23,6 +24,7 @@ class Site:
 
     ``host`` is the environment's host, ``run_dir`` the stack's folder there; ``runner`` is the machine that
     we run on, ``folder`` deploy.yml's folder on it. ``one_shot`` names the workloads that are meant to end.
+    ``reporter`` is told each result, and why there is another try.
     """
 
     host: Host
@@ -33,6 +35,7 @@ class Site:
     folder: str
     run_dir: str
     runner: Host
+    reporter: Reporter
     one_shot: frozenset[str] = frozenset()
 
 

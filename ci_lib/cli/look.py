@@ -1,7 +1,9 @@
-"""Commands that only look: they print what they found, or one error with the documented exit code."""
+"""Commands that only look: they print what they found, or one error with the documented exit code.
+
+The engine is imported where it is needed: most of these commands do without, and start sooner.
+"""
 
 import json
-import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -10,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from ci_lib.cli.console import Session, Values, load_file, open_session, stack_of
-from ci_lib.cli.wiring import Hosts, store_at
+from ci_lib.cli.hosts import Hosts
+from ci_lib.cli.wiring import store_at
 from ci_lib.config.load import Loaded
 from ci_lib.domain.errors import Cancelled, DeployError
 from ci_lib.domain.reasons import Exit
-from ci_lib.engine.perform import as_fault
 from ci_lib.ports.protocols import PortFault
 from ci_lib.ports.system import cancel_on_signals
 from ci_lib.records.chain import Chain, check
@@ -42,16 +44,20 @@ def look(values: Values, find: Callable[[Session], Found]) -> Exit:
         session.reporter.error(error.message, error.hint)
         return error.exit
     except PortFault as fault:
+        from ci_lib.engine.perform import as_fault
+
         met = as_fault(fault)
         session.reporter.error(met.message, met.hint)
         return met.exit
+    except BrokenPipeError:
+        raise  # our reader has left: nothing to explain
     except Exception:
         # The boundary: a defect ends in an exit code of its own, with the traceback for its report.
-        sys.stderr.write(session.redact(traceback.format_exc()))
+        session.err.write(session.redact(traceback.format_exc()))
         session.reporter.error("a defect of deploy-actions", "please report it with the lines above")
         return Exit.BUG
     if quiet:
-        sys.stdout.write(json.dumps(session.redact.deep(found.data), indent=2) + "\n")
+        session.out.line(json.dumps(session.redact.deep(found.data), indent=2))
     else:
         session.reporter.text(found.text)
     return found.exit

@@ -20,8 +20,8 @@ def run(values: Values) -> Exit:
         request = request_of(verb, values)
         with built(session, settings) as made:
             check_request(request, made.tools)
-            chain = read_chain(made.tools)
-            ground = survey_deploy(request, made.tools, chain, named_images(request, made.tools, chain))
+            named = named_images(request, made.tools)
+            ground = survey_deploy(request, made.tools, read_chain(made.tools), named)
         steps = deploy(ground)
         data = {
             "release": ground.release.as_json(),

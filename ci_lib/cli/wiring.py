@@ -3,7 +3,6 @@
 Imports are lazy: a verb loads what it uses.
 """
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -11,9 +10,10 @@ from pathlib import Path
 from typing import Final
 
 from ci_lib.cli.console import Session
+from ci_lib.cli.dotenv import secrets_of
+from ci_lib.cli.hosts import Hosts
 from ci_lib.config.models import HostSettings, Records
 from ci_lib.config.resolved import Resolved
-from ci_lib.domain.errors import ConfigFault
 from ci_lib.domain.images import Reference
 from ci_lib.domain.outcome import CheckResult
 from ci_lib.domain.state import State
@@ -21,15 +21,11 @@ from ci_lib.domain.store import Store
 from ci_lib.domain.target import Containers, Target
 from ci_lib.engine.tools import Tools, Variables
 from ci_lib.images.credentials import Credential, DockerCredentials, config_path
-from ci_lib.ports.local import LocalHost
-from ci_lib.ports.protocols import Host, PortFault, Process
+from ci_lib.ports.protocols import Host, Process
 from ci_lib.ports.system import SystemClock
 
 _BASE = ("PATH", "HOME", "LANG")
 """What a process of the process target gets of our environment."""
-
-_PUBLIC = re.compile(r"TAG|VERSION|IMAGE|REGISTRY|REPOSITORY|DIGEST|^COMPOSE_")
-"""Variables of `.env` that are told to everybody: masking them would mask every digest and version."""
 
 _PULL_SLACK = 15.0
 
@@ -74,50 +70,6 @@ def built(session: Session, settings: Resolved) -> Iterator[Built]:
         )
 
 
-class Hosts:
-    """Hosts by name, each connected once; ``folder`` is where relative paths of deploy.yml start."""
-
-    def __init__(self, session: Session, folder: str, stack: ExitStack) -> None:
-        self._session = session
-        self._folder = folder
-        self._stack = stack
-        self._made: dict[str, Host] = {}
-
-    def __call__(self, name: str, settings: HostSettings) -> Host:
-        """The host of that name."""
-        if name not in self._made:
-            self._made[name] = self._make(name, settings)
-        return self._made[name]
-
-    def _make(self, name: str, settings: HostSettings) -> Host:
-        if settings.local:
-            return LocalHost(name, sudo=settings.sudo)
-        from ci_lib.ports.ssh import SshHost
-
-        assert settings.ssh is not None
-        assert settings.known_hosts is not None
-        known_hosts = Path(self._folder) / settings.known_hosts
-        if not known_hosts.is_file():
-            raise ConfigFault(
-                f"hosts.{name}.known_hosts: there is no file {settings.known_hosts}",
-                hint="fetch the keys with ssh-keyscan, compare them with the host's own, and commit the file",
-            )
-        destination, port = split_destination(settings.ssh)
-        key = self._session.secret(settings.key_env) if settings.key_env else None
-        host = SshHost(
-            name, destination, known_hosts=str(known_hosts), port=port, private_key=key, sudo=settings.sudo
-        )
-        return self._stack.enter_context(host)
-
-
-def split_destination(text: str) -> tuple[str, int | None]:
-    """Take ``user@host:port`` apart; an IPv6 address with a port stands in brackets."""
-    host, colon, port = text.rpartition(":")
-    if not colon or not port.isdigit() or (":" in host and not host.endswith("]")):
-        return text.replace("[", "").replace("]", ""), None
-    return host.replace("[", "").replace("]", ""), int(port)
-
-
 def _compose(session: Session, settings: Resolved, host: Host) -> tuple[Target, Containers]:
     from ci_lib.targets.compose.inside import ComposeContainers
     from ci_lib.targets.compose.site import Site
@@ -125,7 +77,7 @@ def _compose(session: Session, settings: Resolved, host: Host) -> tuple[Target, 
 
     environment = _bare(session.env) if host.local else ()
     site = Site(settings=settings, host=host, clock=SystemClock(), environment=environment)
-    session.mask(_dotenv(host, site.run_dir))
+    session.mask(secrets_of(host, site.run_dir))
     return ComposeTarget(site=site, logins=_login(session, settings)), ComposeContainers(site)
 
 
@@ -223,6 +175,7 @@ def _check(
             run_dir=run_dir,
             runner=session.runner,
             one_shot=frozenset(compose.one_shot),
+            reporter=session.reporter,
         )
         wanted = [item for group in groups for item in getattr(settings.settings, group)]
         return run_checks(wanted, site, facts)
@@ -241,24 +194,6 @@ def _login(session: Session, settings: Resolved) -> Callable[[str], Credential |
         return Credential(username=username, password=password)
 
     return login
-
-
-def _dotenv(host: Host, run_dir: str) -> tuple[str, ...]:
-    """The values of the stack's ``.env``, to be masked; short ones are words and not secrets."""
-    try:
-        text = host.read(f"{run_dir}/.env").decode(errors="replace")
-    except PortFault:
-        return ()
-    pairs = (line.partition("=")[::2] for line in text.splitlines())
-    values = (_value(value.strip()) for name, value in pairs if not _PUBLIC.search(name))
-    return tuple(value for value in values if len(value) >= 8)
-
-
-def _value(text: str) -> str:
-    """A value of ``.env`` without its quotes, or without the comment behind an unquoted one."""
-    if text[:1] in ("'", '"'):
-        return text[1:].partition(text[0])[0]
-    return text.partition(" #")[0].rstrip()
 
 
 def _ended(owner: str) -> bool:

@@ -47,7 +47,7 @@ class State(Protocol):
         """Append a line to the journal, and hold the lease for ``seconds`` from now."""
 
     def journal(self) -> tuple[Entry, ...]:
-        """The journal's lines; a torn last one is left out."""
+        """The journal's lines; a torn last one is left out. Whoever holds the lock is its only writer."""
 
     def settle(self, *, seconds: float) -> bool:
         """Wait until no command of an earlier run is still at work; False when ``seconds`` were too few."""

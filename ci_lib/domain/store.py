@@ -34,14 +34,15 @@ class Store(Protocol):
     def read(self, stack: str) -> bytes:
         """All lines of a stack's ledger, each ended by a line feed; empty when it has none."""
 
-    def append(self, stack: str, body: Mapping[str, Any]) -> Record:
-        """Add a record to the chain, durably, whoever else is writing."""
+    def append(self, stack: str, *bodies: Mapping[str, Any]) -> tuple[Record, ...]:
+        """Add records to the chain, durably and all of them or none, whoever else is writing."""
 
-    def add_history(self, lines: tuple[str, ...]) -> None:
-        """Append to the text view ``deploy-history.log``."""
+    def publish(self, stack: str, *, history: tuple[str, ...], verified: str = "") -> None:
+        """Bring the text views up to date: ``deploy-history.log`` and ``verified/<stack>.txt``.
 
-    def set_verified(self, stack: str, text: str) -> None:
-        """Replace the text view ``verified/<stack>.txt``."""
+        ``history`` are more lines for the first; ``verified`` is the version that the second is to name,
+        empty to leave it alone.
+        """
 
 
 ReadLedger = Callable[[str], bytes]

@@ -9,7 +9,6 @@ from ci_lib.domain.images import Release
 from ci_lib.domain.outcome import Failure, Outcome
 from ci_lib.domain.reasons import Reason, Status
 from ci_lib.domain.state import Entry, Lease
-from ci_lib.domain.store import Record
 from ci_lib.engine.tools import Tools
 from ci_lib.ports.protocols import PortFault
 from ci_lib.records.views import history_lines
@@ -72,12 +71,10 @@ def close(
 
 def record(tools: Tools, lease: Lease | None, outcome: Outcome, bodies: Sequence[Body]) -> Outcome:
     """Write records, and the views of them, and end the journal: the second half of ``close``."""
-    records: list[Record] = []
     try:
-        for body in bodies:
-            records.append(tools.store.append(tools.settings.stack, body))
+        records = tools.store.append(tools.settings.stack, *bodies)
     except (Refusal, PortFault) as fault:
-        return _unrecorded(tools, lease, outcome, fault, bodies[len(records) :])
+        return _unrecorded(tools, lease, outcome, fault, bodies)
     ended = end_journal(tools, lease, {"event": "end", "status": str(outcome.status)})
     viewed = _views(tools, bodies)
     return replace(
@@ -106,13 +103,11 @@ def end_journal(tools: Tools, lease: Lease | None, entry: Entry) -> tuple[str, .
 def _views(tools: Tools, bodies: Sequence[Body]) -> tuple[str, ...]:
     """Write the text views; they are for reading only, so a failure is a note."""
     settings = tools.settings
+    names = {"stack": settings.history_name, "environment": settings.history_env}
+    lines = tuple(line for body in bodies if "status" in body for line in history_lines(body, **names))
+    passed = [body["release"]["version"] for body in bodies if body.get("result") == "PASSED"]
     try:
-        for body in bodies:
-            if "status" in body:
-                lines = history_lines(body, stack=settings.history_name, environment=settings.history_env)
-                tools.store.add_history(lines)
-            elif body.get("result") == "PASSED":
-                tools.store.set_verified(settings.stack, body["release"]["version"] + "\n")
+        tools.store.publish(settings.stack, history=lines, verified=passed[-1] if passed else "")
     except PortFault as fault:
         return (f"the text views could not be written: {fault}",)
     return ()

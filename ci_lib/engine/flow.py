@@ -22,7 +22,7 @@ from ci_lib.engine.survey import (
 )
 from ci_lib.engine.tools import Request, Tools
 from ci_lib.plan.deploy import deploy as deploy_plan
-from ci_lib.plan.parts import backup_step, examined
+from ci_lib.plan.parts import approved, backup_step, examined
 from ci_lib.plan.rollback import rollback as rollback_plan
 from ci_lib.records.chain import Chain
 
@@ -32,7 +32,7 @@ def deploy(request: Request, tools: Tools) -> Outcome:
 
     def body(run: Run) -> Outcome:
         check_request(request, tools)
-        named = named_images(request, tools, read_chain(tools))
+        named = named_images(request, tools)
         with holding(tools, wait=request.lock_wait) as lease:
             ground = survey_deploy(request, tools, run.ledger_of(lease), named)
             return run.carry_out(lease, ground, deploy_plan(ground))
@@ -67,9 +67,11 @@ def post_verify(request: Request, tools: Tools) -> Outcome:
     def body(run: Run) -> Outcome:
         with holding(tools, wait=request.lock_wait) as lease:
             ground = survey_serving(request, tools, run.ledger_of(lease))
-            outcome = run.carry_out(lease, ground, examined(ground, "checks", "verify"))
-        failed = outcome.reason is Reason.CHECKS and request.rollback_on_failure
-        return after_failed_checks(run, outcome) if failed else outcome
+            plan = (*examined(ground, "checks", "verify"), *approved(ground))
+            outcome = run.carry_out(lease, ground, plan)
+            failed = outcome.reason is Reason.CHECKS and request.rollback_on_failure
+            # Still under the lock, which the same owner may take again: nobody can come in between.
+            return after_failed_checks(run, outcome) if failed else outcome
 
     return Run(request=request, tools=tools).guarded(body)
 
@@ -154,9 +156,8 @@ def preflight(request: Request, tools: Tools) -> Outcome:
 
     def body(run: Run) -> Outcome:
         check_request(request, tools)
-        chain = read_chain(tools)
-        named = named_images(request, tools, chain) if request.version or request.images else {}
-        ground = survey_deploy(request, tools, chain, named)
+        named = named_images(request, tools) if request.version or request.images else {}
+        ground = survey_deploy(request, tools, read_chain(tools), named)
         rows = (*standing(tools), *tools.target.preflight(ground.candidate))
         for row in rows:
             tools.reporter.check(row)

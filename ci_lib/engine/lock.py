@@ -6,11 +6,10 @@ from contextlib import contextmanager
 from ci_lib.domain.errors import Refusal
 from ci_lib.domain.reasons import Reason
 from ci_lib.domain.state import Lease
-from ci_lib.engine.perform import LEASE_SLACK
+from ci_lib.engine.perform import LEASE
 from ci_lib.engine.tools import Tools
 from ci_lib.ports.protocols import PortFault
 
-_FIRST_STEP = 300.0
 _POLL = 2.0
 
 
@@ -20,14 +19,13 @@ def take(tools: Tools, *, wait: float) -> Lease:
     A lease whose time is over, or whose owner is known to be dead, is taken over.
     """
     deadline = tools.clock.monotonic() + wait
-    seconds = _FIRST_STEP + LEASE_SLACK
     while True:
-        lease = tools.state.acquire(tools.ci.owner, seconds=seconds)
+        lease = tools.state.acquire(tools.ci.owner, seconds=LEASE)
         if lease is not None:
             return lease
         held = tools.state.peek()
         if held is not None and tools.ended(held.owner):
-            lease = tools.state.acquire(tools.ci.owner, seconds=seconds, instead_of=held.holder)
+            lease = tools.state.acquire(tools.ci.owner, seconds=LEASE, instead_of=held.holder)
             if lease is not None:
                 tools.reporter.note("took over the lock of a run that died")
                 return lease

@@ -1,27 +1,27 @@
 """Doing a plan: one step after the other, journalled, and back again when one fails."""
 
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ci_lib.domain.errors import DeployError, Refusal, StepFault
 from ci_lib.domain.outcome import CheckResult, Mark, Packet, Return, StepResult
-from ci_lib.domain.plan import BLAMING, CHANGING, Plan, Step, StepKind, StepReport
+from ci_lib.domain.plan import BLAMING, CHANGING, JOURNALLED, Plan, Step, StepKind, StepReport
 from ci_lib.domain.reasons import Reason
-from ci_lib.domain.running import Running
 from ci_lib.domain.state import Entry, Lease
 from ci_lib.domain.target import Candidate
+from ci_lib.engine.examine import Examiner
 from ci_lib.engine.tools import Tools
-from ci_lib.plan.ground import instances, strangers
 from ci_lib.ports.protocols import PortFault, UnknownHostKey
+
+LEASE = 360.0
+"""Seconds that the lock is taken for, before the first step asks for more."""
 
 LEASE_SLACK = 60.0
 """Seconds by which the lease outlives the time limit of the step that it was taken for."""
 
 _NOT_ITS_FAULT = frozenset({Reason.UNREACHABLE, Reason.HOST_KEY, Reason.STATE, Reason.BUG})
 """Reasons that say nothing about the release: it could not be looked at."""
-
-_Identity = tuple[tuple[str, str, int, bool], ...]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -49,8 +49,9 @@ class Performed:
 class Performer:
     """Performs plans under one lease.
 
-    ``candidate`` is what preflight looks at; ``variables`` are the facts for hooks and checks. ``done`` is
-    how far it got, also when a cancellation or a lost lock ended it.
+    ``held`` is the moment, by our clock, until which the lease is known to be ours. ``candidate`` is what
+    preflight looks at; ``variables`` are the facts for hooks and checks. ``done`` is how far it got, also
+    when a cancellation or a lost lock ended it.
     """
 
     def __init__(
@@ -58,21 +59,15 @@ class Performer:
         tools: Tools,
         lease: Lease,
         *,
+        held: float = 0.0,
         candidate: Candidate | None = None,
         variables: Mapping[str, str] | None = None,
     ) -> None:
         self._tools = tools
         self._lease = lease
-        self._candidate = candidate
-        self._variables = variables or {}
-        self._identity: _Identity | None = None
-        self.done = Performed()
-        self._own: Mapping[StepKind, Callable[[Step], StepReport]] = {
-            StepKind.PREFLIGHT: self._preflight,
-            StepKind.PROVE: self._prove,
-            StepKind.CHECK: self._check,
-            StepKind.HOOK: self._hook,
-        }
+        self._held = held
+        self._examiner = Examiner(tools, candidate, variables)
+        self.done = Performed(preflight=self._examiner.preflight, checks=self._examiner.checks)
 
     def perform(self, plan: Plan) -> Performed:
         """Do the steps; on a failure undo the begun ones in reverse. Never raises for a failed step.
@@ -96,7 +91,7 @@ class Performer:
         if not undo:
             return None
         self._tools.reporter.warn("going back to what ran before")
-        self._identity = None
+        self._examiner.begin_anew()
         before = len(self.done.steps)
         cause = ""
         for step in undo:
@@ -116,8 +111,16 @@ class Performer:
         )
 
     def _announce(self, step: Step, entry: Entry, begun: list[Step]) -> None:
-        """Write the journal before a step; a step that cannot be announced is not done, nor undone."""
-        self._tools.state.note(self._lease, entry, seconds=step.time_limit + LEASE_SLACK)
+        """Write the journal before a step; a step that cannot be announced is not done, nor undone.
+
+        A line costs a round trip, so a step that recovery need not know of gets one only when the lease would
+        end before it: as long as the lease holds, nobody else can have taken over.
+        """
+        now = self._tools.clock.monotonic()
+        if step.kind in JOURNALLED or self._held < now + step.time_limit + LEASE_SLACK / 2:
+            seconds = step.time_limit + LEASE_SLACK
+            self._tools.state.note(self._lease, entry, seconds=seconds)
+            self._held = now + seconds
         begun.append(step)
         self.done.changed = self.done.changed or step.kind in CHANGING
 
@@ -130,7 +133,7 @@ class Performer:
         report = StepReport()
         try:
             self._announce(step, entry, begun)
-            report = self._own.get(step.kind, self._tools.target.apply)(step)
+            report = self._examiner.steps.get(step.kind, self._tools.target.apply)(step)
         except Refusal:
             raise
         except DeployError as error:
@@ -165,85 +168,6 @@ class Performer:
             self.done.notes.append(f"the failure packet could not be had: {type(error).__name__}: {error}")
             return None
 
-    def _preflight(self, _: Step) -> StepReport:
-        if self._candidate is None:
-            raise StepFault("preflight has nothing to look at", reason=Reason.BUG)
-        results = self._tools.target.preflight(self._candidate)
-        self._record(results, self.done.preflight)
-        failed = [check for check in results if check.mark is Mark.FAILED]
-        if failed:
-            raise StepFault(
-                "; ".join(f"{check.name}: {check.value}, wanted {check.bound}" for check in failed),
-                hint="nothing was changed; set it right, or change the bound under `preflight:`",
-                reason=Reason.PREFLIGHT,
-            )
-        return StepReport()
-
-    def _prove(self, step: Step) -> StepReport:
-        """Digest by digest; the second proof of a plan also shows that nothing restarted in between."""
-        if step.release is None:
-            raise StepFault("there is no release to prove", reason=Reason.BUG)
-        running = self._tools.target.observe()
-        judged = step.args.get("workloads") or self._tools.settings.managed
-        managed = tuple(
-            item
-            for item in running
-            if item.workload in self._tools.settings.managed and item.workload in judged
-        )
-        for item, image in strangers(step.release, self._tools.settings, managed):
-            raise StepFault(
-                f"{item.workload} does not run {image.pinned} but {_known_as(item)}",
-                hint="the service was started from another image; see `status`",
-            )
-        self._complete(step, managed)
-        identity = tuple(sorted(item.identity for item in managed))
-        if self._identity is not None and identity != self._identity:
-            names = _differing(managed, self._identity)
-            raise StepFault(
-                f"restarted or replaced while the checks ran: {names}",
-                hint="see the logs in the evidence: it crashes, or somebody else deploys",
-            )
-        self._identity = identity
-        return StepReport()
-
-    def _complete(self, step: Step, managed: tuple[Running, ...]) -> None:
-        counts = instances(managed)
-        for workload, wanted in step.args.get("workloads", {}).items():
-            if counts.get(workload, 0) < wanted:
-                raise StepFault(f"{workload} has {counts.get(workload, 0)} instances, wanted {wanted}")
-        one_shot = self._tools.settings.settings.compose.one_shot
-        for item in managed:
-            if not item.serving and (item.exit_code != 0 or item.workload not in one_shot):
-                raise StepFault(f"{item.workload} is {item.health} (exit code {item.exit_code})")
-
-    def _check(self, step: Step) -> StepReport:
-        results = self._tools.check(tuple(step.args["groups"]), self._variables)
-        self._record(results, self.done.checks)
-        failed = [check for check in results if check.mark is not Mark.PASSED]
-        if failed:
-            raise StepFault(
-                "; ".join(f"{check.name}: {check.value}, wanted {check.bound}" for check in failed),
-                hint="see the checks' table and the logs in the evidence",
-                reason=Reason.CHECKS,
-            )
-        return StepReport()
-
-    def _hook(self, step: Step) -> StepReport:
-        command = tuple(step.args["command"])
-        what = f"hook {step.args['name']} {command[0]!r}"
-        try:
-            ran = self._tools.hook(command, self._variables, step.time_limit)
-        except PortFault as fault:
-            raise StepFault(f"{what}: {fault}", reason=Reason.HOOK) from fault
-        if not ran.ok:
-            raise StepFault(f"{what} exited {ran.code}: {ran.said}", reason=Reason.HOOK)
-        return StepReport()
-
-    def _record(self, results: tuple[CheckResult, ...], where: list[CheckResult]) -> None:
-        where.extend(results)
-        for result in results:
-            self._tools.reporter.check(result)
-
 
 def as_fault(error: PortFault) -> DeployError:
     """A port's fault as a failure of the run."""
@@ -257,12 +181,3 @@ def _must(step: Step) -> bool:
     if step.kind is StepKind.HOOK:
         return bool(step.args["must"])
     return step.kind is not StepKind.RETAIN
-
-
-def _known_as(item: Running) -> str:
-    return item.image_ids[0] if item.image_ids else "an unknown image"
-
-
-def _differing(managed: tuple[Running, ...], before: _Identity) -> str:
-    names = sorted({item.workload for item in managed if item.identity not in before})
-    return ", ".join(names) or "some are gone"

@@ -4,16 +4,18 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from ci_lib.domain.errors import Cancelled, ConfigFault, DeployError, Refusal
+from ci_lib.domain.errors import Cancelled, DeployError, Refusal
 from ci_lib.domain.images import Release
 from ci_lib.domain.outcome import CheckResult, Failure, Mark, Outcome
-from ci_lib.domain.plan import ENGINE_KINDS, OPTIONAL, Plan
+from ci_lib.domain.plan import Plan
 from ci_lib.domain.reasons import Exit, Reason, Status, Verb
-from ci_lib.domain.state import Entry, Lease
+from ci_lib.domain.state import Lease
+from ci_lib.engine.alarm import tell_of_failure
+from ci_lib.engine.begin import announce, begin, supported
 from ci_lib.engine.close import Notes, close, end_journal
 from ci_lib.engine.facts import variables
 from ci_lib.engine.judge import described, judge
-from ci_lib.engine.perform import LEASE_SLACK, Performed, Performer, as_fault
+from ci_lib.engine.perform import Performed, Performer, as_fault
 from ci_lib.engine.recover import owed, recover
 from ci_lib.engine.survey import read_chain
 from ci_lib.engine.tools import Request, Tools
@@ -110,15 +112,20 @@ class Run:
     def carry_out(self, lease: Lease, ground: Ground, plan: Plan, *, recorded: bool = True) -> Outcome:
         """Intent, steps, outcome."""
         tools, request = self.tools, self.request
-        plan = self._supported(plan)
+        plan = supported(tools, plan)
         self.release = ground.release
         self.outcome = described(self.base, request, ground, plan)
-        self.intent = self._announce(ground) if recorded else ""
+        if recorded:
+            self._announce(ground)
         debts = owed(tools.state.journal())
-        self._begin(lease, ground, plan, debts)
+        held = begin(
+            tools, lease, self.base, intent=self.intent, release=ground.release, plan=plan, owed=debts
+        )
         facts = variables(self.base, ground)
         self.lease = lease
-        self.performer = Performer(tools, lease, candidate=ground.candidate, variables=facts)
+        self.performer = Performer(
+            tools, lease, held=held, candidate=ground.candidate, variables=facts
+        )
         done = self.performer.perform(plan)
         outcome = self.timed(judge(self.base, ground, done))
         notes = Notes(
@@ -139,7 +146,7 @@ class Run:
             withhold=not recorded,
         )
         # After the record: the scripts may take longer than the lease lasts, and nothing depends on them.
-        return closed if outcome.green else self._on_failure(closed, facts)
+        return closed if outcome.green else tell_of_failure(tools, closed, facts)
 
     def nothing_to_do(self, why: str) -> Outcome:
         """A green end without having touched anything."""
@@ -157,51 +164,16 @@ class Run:
         failure = Failure(step=str(self.request.verb), cause=cause, hint="nothing was changed")
         return replace(outcome, status=Status.FAILED, reason=Reason.PREFLIGHT, failure=failure)
 
-    def _supported(self, plan: Plan) -> Plan:
-        """The plan without the optional steps that the target has no use for.
-
-        Raises ``ConfigFault`` for any other step that it cannot do.
-        """
-        supported = self.tools.target.supports | ENGINE_KINDS
-        kept = tuple(step for step in plan if step.kind in supported or step.kind not in OPTIONAL)
-        every = [*kept, *(undo for step in kept for undo in step.undo)]
-        lacking = sorted({str(step.kind) for step in every if step.kind not in supported})
-        if lacking:
-            raise ConfigFault(
-                f"target {self.tools.settings.target} cannot do: {', '.join(lacking)}",
-                hint="take that part out of the stack's settings, or use another target",
-            )
-        return kept
-
-    def _announce(self, ground: Ground) -> str:
-        """Record what was found running, if it is new to us, and the intent; returns the intent's id."""
-        tools, request = self.tools, self.request
-        bodies = []
-        now = tools.clock.now()
-        if ground.adopted is not None:
-            bodies.append(tools.frame.adopted(now, ground.adopted))
-        forced = request.reason if request.force else ""
-        bodies.append(tools.frame.intent(request.verb, now, ground.release, ground.previous, forced))
-        written = [tools.store.append(tools.settings.stack, body) for body in bodies]
+    def _announce(self, ground: Ground) -> None:
+        """Record what is about to happen, and remember the intent's id."""
+        written = announce(self.tools, self.request, ground)
+        self.intent = written[-1].id
         self.outcome = replace(
             self.base,
             records=tuple(record.id for record in written),
             record_lines=tuple(record.raw for record in written),
             ledger_head=written[-1].line,
         )
-        return written[-1].id
-
-    def _begin(self, lease: Lease, ground: Ground, plan: Plan, debts: tuple[Entry, ...]) -> None:
-        entry = {
-            "event": "begin",
-            "intent": self.intent,
-            "owed": list(debts),
-            "verb": str(self.request.verb),
-            "time": self.base.started_at,
-            "release": ground.release.as_json(),
-            "plan": [step.as_json() for step in plan],
-        }
-        self.tools.state.begin(lease, entry, seconds=LEASE_SLACK)
 
     def _verdict(self, outcome: Outcome, done: Performed) -> bool | None:
         """Whether to write a verification, and which: only where somebody asks for it."""
@@ -213,24 +185,6 @@ class Run:
         if outcome.green:
             return True if verb is Verb.POST_VERIFY or not settings.settings.verify else None
         return False if done.to_blame else None
-
-    def _on_failure(self, outcome: Outcome, facts: dict[str, str]) -> Outcome:
-        """Run the team's ``on_failure`` scripts; they cannot make it worse, nor better."""
-        hooks = self.tools.settings.settings.hooks
-        told = facts | {
-            "DEPLOY_STATUS": str(outcome.status),
-            "DEPLOY_FAILURE": outcome.failure.cause if outcome.failure else "",
-        }
-        notes = []
-        for command in hooks.on_failure:
-            try:
-                ran = self.tools.hook(command, told, self.tools.settings.settings.limits.hook)
-                failed = "" if ran.ok else f"exited {ran.code}: {ran.said}"
-            except PortFault as fault:
-                failed = str(fault)
-            if failed:
-                notes.append(f"hook on_failure {command[0]!r} {failed}")
-        return replace(outcome, notes=(*outcome.notes, *notes))
 
     def _cancelled(self) -> Outcome:
         """Nothing is undone now: there are seconds left, and the lease keeps others away."""

@@ -1,7 +1,7 @@
 """Finding out: what runs, what it would become, and whether the rule lets it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ci_lib.domain.errors import DeployError, Refusal
 from ci_lib.domain.images import Image, Reference, Release
@@ -11,7 +11,7 @@ from ci_lib.domain.target import Candidate, Target, Wanted
 from ci_lib.engine.admit import admit
 from ci_lib.engine.choose import complete, references, rollback_target
 from ci_lib.engine.tools import Request, Tools
-from ci_lib.images.rule import Basis, exempt
+from ci_lib.images.rule import Basis, VerifiedImage, exempt
 from ci_lib.plan.ground import Ground, instances
 from ci_lib.records import ledger
 from ci_lib.records.chain import Chain, check
@@ -21,19 +21,23 @@ Named = Mapping[str, Image]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Serving:
-    """What serves now: the release, as far as it is known, and every running instance."""
+    """What serves now: the release, as far as it is known, and every running instance.
+
+    ``good``: the release once passed everything here.
+    """
 
     release: Release | None
     running: tuple[Running, ...]
     adopted: Release | None = None
+    good: bool = False
 
 
 def serving(target: Target) -> Serving:
     """Ask the target; what runs without our labels is adopted."""
     running = target.observe()
-    current = next((kept.release for kept in target.kept() if kept.current), None)
+    current = next((kept for kept in target.kept() if kept.current), None)
     if current is not None:
-        return Serving(release=current, running=running)
+        return Serving(release=current.release, running=running, good=current.good)
     adopted = target.adopted()
     return Serving(release=adopted, running=running, adopted=adopted)
 
@@ -43,7 +47,7 @@ def read_chain(tools: Tools) -> Chain:
     return check(tools.store.read(tools.settings.stack))
 
 
-def named_images(request: Request, tools: Tools, chain: Chain) -> Named:
+def named_images(request: Request, tools: Tools) -> Named:
     """The images that the request names, each with its digest, asked for once.
 
     Where the environment requires another one, a tag means the digest that was verified there under that
@@ -54,6 +58,7 @@ def named_images(request: Request, tools: Tools, chain: Chain) -> Named:
     if requires is None or request.force:
         asked_for = references(request, tools.settings)
         return {name: _resolve(name, asked, tools) for name, asked in asked_for.items()}
+    chain = read_chain(tools)
     lookup = _verified_tags(chain, requires.environment)
     if not request.version and not request.images:
         return _newest_verified(request, tools, chain)
@@ -107,16 +112,8 @@ def survey_deploy(request: Request, tools: Tools, chain: Chain, named: Named) ->
     only = tuple(named) if len(named) < len(tools.settings.images) else ()
     candidate = tools.target.resolve(Wanted(images=images, only=only))
     verified = admit(request, tools, chain, candidate.release, named)
-    return Ground(
-        settings=tools.settings,
-        candidate=candidate,
-        verified=verified,
-        running=now.running,
-        previous=now.release,
-        adopted=now.adopted,
-        only=only,
-        skip_checks=request.skip_checks,
-    )
+    ground = _ground(tools, now, candidate, verified)
+    return replace(ground, only=only, skip_checks=request.skip_checks)
 
 
 def survey_rollback(request: Request, tools: Tools, chain: Chain | None) -> Ground:
@@ -141,18 +138,8 @@ def survey_rollback(request: Request, tools: Tools, chain: Chain | None) -> Grou
         )
     only = request.only
     candidate = tools.target.resolve(Wanted(images=release.images, snapshot=files, only=only))
-    verified = exempt(candidate.release.images, Basis.ROLLBACK)
-    return Ground(
-        settings=tools.settings,
-        candidate=candidate,
-        verified=verified,
-        running=now.running,
-        previous=now.release,
-        adopted=now.adopted,
-        snapshot=files,
-        only=only,
-        skip_checks=request.skip_checks,
-    )
+    ground = _ground(tools, now, candidate, exempt(candidate.release.images, Basis.ROLLBACK))
+    return replace(ground, snapshot=files, only=only, skip_checks=request.skip_checks)
 
 
 def survey_serving(request: Request, tools: Tools, chain: Chain | None) -> Ground:
@@ -170,15 +157,25 @@ def survey_serving(request: Request, tools: Tools, chain: Chain | None) -> Groun
     if chain is not None:
         _demand_same(request, now.release, ledger.last_served(chain, tools.settings.environment))
     counts = instances(now.running)
+    candidate = Candidate(
+        release=now.release,
+        workloads={name: counts.get(name, 1) for name in sorted(tools.settings.managed)},
+    )
+    ground = _ground(tools, now, candidate, exempt(now.release.images, Basis.ROLLBACK))
+    return replace(ground, adopted=None)
+
+
+def _ground(
+    tools: Tools, now: Serving, candidate: Candidate, verified: tuple[VerifiedImage, ...]
+) -> Ground:
     return Ground(
         settings=tools.settings,
-        candidate=Candidate(
-            release=now.release,
-            workloads={name: counts.get(name, 1) for name in sorted(tools.settings.managed)},
-        ),
-        verified=exempt(now.release.images, Basis.ROLLBACK),
+        candidate=candidate,
+        verified=verified,
         running=now.running,
         previous=now.release,
+        adopted=now.adopted,
+        good=now.good,
     )
 
 

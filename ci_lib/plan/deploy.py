@@ -2,14 +2,14 @@
 
 from ci_lib.domain.plan import Plan
 from ci_lib.plan.ground import Ground
-from ci_lib.plan.parts import backup, checked, hooks, preflight, prepare, pulls, retain
+from ci_lib.plan.parts import approved, backup, checked, hooks, preflight, prepare, pulls, retain
 from ci_lib.plan.strategies.recreate import recreate
 
 
 def deploy(ground: Ground) -> Plan:
     """Everything before ``switch`` leaves alone what runs."""
     if ground.unchanged:
-        return checked(ground)
+        return (*checked(ground), *approved(ground))
     return (
         *preflight(ground),
         *prepare(ground),

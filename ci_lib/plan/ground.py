@@ -15,8 +15,8 @@ class Ground:
     """The facts of one run.
 
     ``verified`` are the images that may run here: only the verified-image rule makes them. ``previous`` is
-    the release that serves now, ``adopted`` the same when it
-    was not us who deployed it. ``snapshot`` is the id of the kept release whose files are taken, empty for
+    the release that serves now, ``adopted`` the same when it was not us who deployed it; ``good``: it once
+    passed everything here. ``snapshot`` is the id of the kept release whose files are taken, empty for
     the checkout's files. ``only`` are the names of the images that change, empty for all.
     """
 
@@ -26,6 +26,7 @@ class Ground:
     running: tuple[Running, ...] = ()
     previous: Release | None = None
     adopted: Release | None = None
+    good: bool = False
     snapshot: str = ""
     only: tuple[str, ...] = ()
     skip_checks: bool = False
@@ -60,18 +61,20 @@ class Ground:
     def unchanged(self) -> bool:
         """Whether every managed instance already carries the wanted release and runs its images.
 
-        Never for what was adopted: a target that does not remember it could not go back to it either.
+        Never for what was adopted: a target that does not remember it could not go back to it either. Where
+        the whole stack is meant, the services that we do not manage have to be there too.
         """
         if self.adopted is not None:
             return False
         counts = instances(self.running)
-        wanted = self.services or tuple(self.candidate.workloads)
-        ours = [item for item in self.running if item.workload in wanted]
+        managed, others = self.candidate.workloads, self.candidate.unmanaged
+        wanted = self.services or (*managed, *others)
+        there = [item for item in self.running if item.workload in wanted]
         one_shot = self.settings.settings.compose.one_shot
         return (
-            all(counts.get(name, 0) >= self.candidate.workloads.get(name, 1) for name in wanted)
-            and all(item.release_id == self.release.id for item in ours)
-            and all(item.serving or item.workload in one_shot for item in ours)
+            all(counts.get(name, 0) >= managed.get(name, others.get(name, 1)) for name in wanted)
+            and all(item.release_id == self.release.id for item in there if item.workload not in others)
+            and all(item.serving or item.workload in one_shot for item in there)
             and not strangers(self.release, self.settings, self.running)
         )
 

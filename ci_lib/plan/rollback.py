@@ -6,14 +6,14 @@ to run has run here before.
 
 from ci_lib.domain.plan import Plan
 from ci_lib.plan.ground import Ground
-from ci_lib.plan.parts import checked, hooks, prepare, pulls, retain
+from ci_lib.plan.parts import approved, checked, hooks, prepare, pulls, retain
 from ci_lib.plan.strategies.recreate import recreate
 
 
 def rollback(ground: Ground) -> Plan:
     """Files and images of the kept release, proved and checked like any other."""
     if ground.unchanged:
-        return checked(ground)
+        return (*checked(ground), *approved(ground))
     return (
         *prepare(ground),
         *pulls(ground),

@@ -1,14 +1,17 @@
 """Long-lived processes on this machine. Linux: what /proc says decides who is who."""
 
+import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from ci_lib.ports import gate
 from ci_lib.ports.protocols import PortFault, Process
 
 _PROC = Path("/proc")
@@ -40,34 +43,33 @@ def parse_stat(text: str) -> Stat:
 
 
 class SystemProcesses:
-    """The processes of this machine."""
+    """The processes of this machine, as ``protocols.Processes``."""
 
     def __init__(self) -> None:
         self._children: dict[int, subprocess.Popen[bytes]] = {}
 
-    def start(self, argv: Sequence[str], *, cwd: str, env: Mapping[str, str], log: str) -> Process:
+    @contextmanager
+    def starting(
+        self, argv: Sequence[str], *, cwd: str, env: Mapping[str, str], log: str
+    ) -> Iterator[Process]:
         """Start a detached process: own session, no input, output appended to ``log`` (mode 0600).
 
-        ``env`` is all it gets. Raises ``PortFault`` when it cannot be started.
+        It begins its work when the block ends, and never when the block raises or we are killed in it: until
+        then it is a ``gate`` that waits for its order. ``env`` is all it gets. Raises ``PortFault`` when it
+        cannot be started; that there is no such program is told in the log alone.
         """
-        try:
-            with os.fdopen(os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab") as output:
-                child = subprocess.Popen(
-                    list(argv),
-                    cwd=cwd,
-                    env=dict(env),
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                )
-        except (OSError, ValueError) as error:
-            raise PortFault(f"{argv[0]} cannot be started in {cwd}: {error}") from None
+        child = _gate(argv[0], cwd=cwd, log=log)
         self._children[child.pid] = child
-        stat = _stat(child.pid)
-        # Even if it ended at once: a child of ours stays in the process table until we ask for it.
-        assert stat is not None
-        return Process(pid=child.pid, started=stat.started)
+        assert child.stdin is not None
+        with child.stdin as gate_input:
+            stat = _stat(child.pid)
+            if stat is None:  # a child of ours stays in the process table until we ask for it
+                raise PortFault("this machine has no /proc: processes can be told apart on Linux alone")
+            yield Process(pid=child.pid, started=stat.started)
+            rest = memoryview(json.dumps({"argv": list(argv), "env": dict(env)}).encode())
+            with suppress(BrokenPipeError):  # somebody ended it meanwhile: `alive` will say so
+                while rest:
+                    rest = rest[gate_input.write(rest) :]
 
     def alive(self, process: Process) -> bool:
         """Whether this very process still runs; one that waits for its parent to take note is dead."""
@@ -107,6 +109,24 @@ class SystemProcesses:
         child = self._children.get(pid)
         if child is not None and child.poll() is not None:
             del self._children[pid]
+
+
+def _gate(program: str, *, cwd: str, log: str) -> subprocess.Popen[bytes]:
+    """Start the program that waits for its order, with nothing of our environment."""
+    try:
+        with os.fdopen(os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab") as output:
+            return subprocess.Popen(
+                [sys.executable, "-I", "-S", gate.__file__],
+                cwd=cwd,
+                env={},
+                bufsize=0,
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+    except (OSError, ValueError) as error:
+        raise PortFault(f"{program} cannot be started in {cwd}: {error}") from None
 
 
 def _signal_group(group: int, number: signal.Signals) -> None:

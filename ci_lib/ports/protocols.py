@@ -133,11 +133,10 @@ class Net(Protocol):
         *,
         headers: Mapping[str, str] = NO_ENV,
         timeout: float,
-        follow: bool = False,
         limit: int = 4_194_304,
         connect_to: tuple[str, int] | None = None,
     ) -> Response:
-        """Do one HTTP request; ``limit`` bounds the body in bytes.
+        """Do one HTTP request; a redirect is an answer, not followed. ``limit`` bounds the body in bytes.
 
         ``connect_to`` is where to connect instead of the URL's own host and port (a forwarded port): the
         Host header and TLS name stay the URL's. Raises ``Unreachable`` or ``TimedOut``.
@@ -171,8 +170,14 @@ class Process:
 class Processes(Protocol):
     """Long-lived processes on the machine that we run on; the process target is built on them."""
 
-    def start(self, argv: Sequence[str], *, cwd: str, env: Mapping[str, str], log: str) -> Process:
-        """Start a detached process whose output goes to the file ``log``; ``env`` is all it gets."""
+    def starting(
+        self, argv: Sequence[str], *, cwd: str, env: Mapping[str, str], log: str
+    ) -> AbstractContextManager[Process]:
+        """Start a detached process whose output goes to the file ``log``; ``env`` is all it gets.
+
+        Its program begins when the block ends, and never when the block raises or we are killed in it: so
+        whoever writes the process down in the block leaves none behind that nobody knows.
+        """
 
     def alive(self, process: Process) -> bool:
         """Whether this very process still runs."""

@@ -33,19 +33,32 @@ set -eu; umask 077; exec 9>>"$1.lock"; flock -w 20 9
 tail -c "$3" "$1" > "$4"; truncate -s "-$3" "$1"; sync "$1" "$4"
 """
 
-# $2 bytes on standard input; a connection that breaks looks like the end of the input. The views are for
-# everybody to read, the ledger is not: what it holds is masked, but nobody else needs it.
-_VIEW = """
-set -eu; umask 022; mkdir -p "$(dirname "$1")"; exec 9>>"$1.lock"; flock -w 20 9
-cat > "$1.new"
-[ "$(stat -c %s "$1.new")" = "$2" ] || { echo 'the lines did not arrive completely' >&2; exit 1; }
-if [ "$3" = add ]; then cat "$1.new" >> "$1"; rm "$1.new"; else mv "$1.new" "$1"; fi
+# $1 folder, $2 stack, $3 its verified version or nothing, $4 bytes of history on standard input; a connection
+# that breaks looks like the end of the input. The views are for everybody to read, the ledger is not: what it
+# holds is masked, but nobody else needs it.
+_PUBLISH = """
+set -eu; umask 022; mkdir -p "$1/verified"; cd "$1"; log=deploy-history.log
+exec 9>>"$log.lock"; flock -w 20 9
+cat > "$log.new"
+[ "$(stat -c %s "$log.new")" = "$4" ] || { echo 'the lines did not arrive completely' >&2; exit 1; }
+cat "$log.new" >> "$log"; rm "$log.new"
+[ -n "$3" ] || exit 0
+printf '%s\\n' "$3" > "verified/$2.txt.new"; mv "verified/$2.txt.new" "verified/$2.txt"
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Tail:
+    """How a ledger ends: its size in bytes, and what stands from the byte ``start`` on."""
+
+    size: int
+    start: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _End:
-    """Where a ledger ends: its size in bytes, and number and ``prev`` of the line to come."""
+    """Where a ledger goes on: its size in bytes, and number and ``prev`` of the line to come."""
 
     size: int
     seq: int
@@ -59,31 +72,33 @@ class DirectoryStore:
         self._host = host
         self._path = path
         self._clock = clock
-        self._ends: dict[str, _End] = {}
+        self._tails: dict[str, _Tail] = {}
 
     def read(self, stack: str) -> bytes:
         """All lines of the ledger; the rest of a torn last line comes along."""
+        path = self._ledger(stack)
         try:
-            return self._host.read(self._ledger(stack))
+            data = self._host.read(path)
         except NotFound:
-            return b""
+            data = b""
         except UnknownHostKey:
             raise
         except PortFault as fault:
             raise self._unreachable(fault) from fault
+        self._remember(path, len(data), data)
+        return data
 
-    def append(self, stack: str, body: Mapping[str, Any]) -> Record:
+    def append(self, stack: str, *bodies: Mapping[str, Any]) -> tuple[Record, ...]:
         """Append to the chain; tried again as long as somebody else is faster."""
         path = self._ledger(stack)
         try:
             for _ in range(_TRIES):
-                # Our own last line is the end, unless somebody else has written since: then we look.
-                end = self._ends.pop(path, None) or self._end(path)
-                line = chain.encode(body, seq=end.seq, prev=end.prev)
-                if self._host.append(path, line, expected_size=end.size):
-                    record = chain.decode(line[:-1])
-                    self._ends[path] = _End(size=end.size + len(line), seq=end.seq + 1, prev=record.line)
-                    return record
+                end = self._end(path)
+                records = _chained(bodies, end)
+                data = "".join(f"{record.raw}\n" for record in records).encode()
+                if self._host.append(path, data, expected_size=end.size):
+                    self._remember(path, end.size + len(data), b"\n" + data if end.size else data)
+                    return records
         except UnknownHostKey:
             raise
         except PortFault as fault:
@@ -94,28 +109,27 @@ class DirectoryStore:
             reason=Reason.CANNOT_DECIDE,
         )
 
-    def add_history(self, lines: tuple[str, ...]) -> None:
-        """Append to the log that all stacks share."""
-        self._view("deploy-history.log", "".join(lines), "add")
-
-    def set_verified(self, stack: str, text: str) -> None:
-        """Replace the version that production may take, as people and old scripts read it."""
-        self._view(f"verified/{stack}.txt", text, "replace")
-
-    def _view(self, name: str, text: str, how: str) -> None:
-        path, data = f"{self._path}/{name}", text.encode()
-        script = ["sh", "-c", _VIEW, "sh", path, str(len(data)), how]
+    def publish(self, stack: str, *, history: tuple[str, ...], verified: str = "") -> None:
+        """The log that all stacks share, and the version that production may take."""
+        data = "".join(history).encode()
+        script = ["sh", "-c", _PUBLISH, "sh", self._path, stack, verified, str(len(data))]
         ran = self._host.run(script, stdin=data, timeout=_LIMIT)
         if not ran.ok:
-            raise Unreachable(f"could not write {path} on {self._host.name}: {ran.said}")
+            raise Unreachable(f"could not write the views in {self._path} on {self._host.name}: {ran.said}")
+
+    def _remember(self, path: str, size: int, data: bytes) -> None:
+        """Keep how the ledger ends, which saves a look; what may be torn is looked at again."""
+        tail = data[-_TAIL:]
+        if not tail or tail.endswith(b"\n"):
+            self._tails[path] = _Tail(size=size, start=size - len(tail), data=tail)
 
     def _ledger(self, stack: str) -> str:
         return f"{self._path}/stacks/{stack}/ledger.jsonl"
 
     def _end(self, path: str) -> _End:
-        size_text, _, tail = self._tail(path, _TAIL).partition(b"\n")
-        size = int(size_text)
-        start = max(0, size - _TAIL)
+        """Where to go on: behind what we read or wrote last, unless somebody has written since."""
+        known = self._tails.pop(path, None) or self._look(path)
+        size, start, tail = known.size, known.start, known.data
         if start and tail.count(b"\n") < 2:  # the last line alone is longer
             tail = self._host.read(path)
             size, start = len(tail), 0
@@ -137,11 +151,13 @@ class DirectoryStore:
             raise Unreachable(f"could not set the torn end of {path} aside: {ran.said}")
         return kept, whole
 
-    def _tail(self, path: str, count: int) -> bytes:
-        ran = self._host.run(["sh", "-c", _READ_TAIL, "sh", path, str(count)], timeout=_LIMIT)
+    def _look(self, path: str) -> _Tail:
+        ran = self._host.run(["sh", "-c", _READ_TAIL, "sh", path, str(_TAIL)], timeout=_LIMIT)
         if not ran.ok:
             raise Unreachable(f"could not read {path} on {self._host.name}: {ran.said}")
-        return ran.stdout.encode()
+        size_text, _, data = ran.stdout.partition("\n")
+        size = int(size_text)
+        return _Tail(size=size, start=max(0, size - _TAIL), data=data.encode())
 
     def _unreachable(self, fault: PortFault) -> Refusal:
         slow = "answered too late" if isinstance(fault, TimedOut) else "cannot be reached"
@@ -150,3 +166,13 @@ class DirectoryStore:
             hint="check `records:` in deploy.yml and the host; without the ledger nothing can be decided",
             reason=Reason.CANNOT_DECIDE,
         )
+
+
+def _chained(bodies: tuple[Mapping[str, Any], ...], end: _End) -> tuple[Record, ...]:
+    """The bodies as records of a chain that goes on from ``end``."""
+    records: list[Record] = []
+    prev = end.prev
+    for seq, body in enumerate(bodies, end.seq):
+        records.append(chain.decode(chain.encode(body, seq=seq, prev=prev)[:-1]))
+        prev = records[-1].line
+    return tuple(records)

@@ -18,8 +18,9 @@ from ci_lib.ports.protocols import Host, NotFound, Ran, Unreachable
 _LIMIT = 60.0
 
 _OPEN = """
-set -eu; umask 022; mkdir -p "$(dirname "$1")"; umask 077; mkdir -p "$1"; cd "$1"
-exec 9>>lease.lock; flock -w 20 9
+set -eu; umask 077
+[ -d "$1" ] || { umask 022; mkdir -p "$(dirname "$1")"; umask 077; mkdir -p "$1"; }
+cd "$1"; exec 9>>lease.lock; flock -w 20 9
 now=$(date +%s); owner=; holder=; until=0; fence=0
 if [ -s lease ]; then { IFS= read -r owner; IFS= read -r holder; read -r until; read -r fence; } < lease; fi
 put() { printf '%s\\n' "$owner" "$holder" "$until" "$fence" > lease.new; sync lease.new; mv lease.new lease; }
@@ -28,6 +29,7 @@ put() { printf '%s\\n' "$owner" "$holder" "$until" "$fence" > lease.new; sync le
 _ACQUIRE = _OPEN + """
 if [ "$until" -gt "$now" ] && [ "$owner" != "$2" ] && [ "$holder" != "$5" ]; then exit 3; fi
 owner=$2; holder=$3; until=$((now + $4)); fence=$((fence + 1)); put; echo "$until $fence"
+[ ! -e journal.jsonl ] || cat journal.jsonl
 """
 
 # A connection that breaks looks like the end of the input, so the line's size ($6) is checked first. What is
@@ -58,7 +60,8 @@ _PEEK = """
 printf '%s\\n' "$owner" "$holder" "$until" "$fence"
 """
 
-_SETTLE = 'set -eu; umask 077; mkdir -p "$1"; exec flock -w "$2" "$1/busy" true'
+_BUSY = 4
+_SETTLE = f'set -eu; umask 077; mkdir -p "$1"; exec flock -w "$2" -E {_BUSY} "$1/busy" true'
 
 
 class HostState:
@@ -67,6 +70,8 @@ class HostState:
     def __init__(self, *, host: Host, folder: str) -> None:
         self._host = host
         self._folder = folder
+        self._read: tuple[Entry, ...] | None = None
+        """The journal as it was when the lock was taken, until we write to it."""
 
     def peek(self) -> Lease | None:
         """Who holds the lock now."""
@@ -81,7 +86,9 @@ class HostState:
         ran = self._script(_ACQUIRE, owner, holder, str(int(seconds)), instead_of or "-", allowed=3)
         if ran.code == 3:
             return None
-        until, fence = ran.stdout.split()
+        line, _, journal = ran.stdout.partition("\n")
+        until, fence = line.split()
+        self._read = _entries(journal)
         return Lease(owner=owner, holder=holder, until=int(until), fence=int(fence))
 
     def begin(self, lease: Lease, entry: Entry, *, seconds: float) -> None:
@@ -94,21 +101,24 @@ class HostState:
 
     def journal(self) -> tuple[Entry, ...]:
         """The lines that were written whole."""
+        if self._read is not None:
+            return self._read
         try:
-            data = self._host.read(f"{self._folder}/journal.jsonl")
+            return _entries(self._host.read(f"{self._folder}/journal.jsonl").decode())
         except NotFound:
             return ()
-        return tuple(json.loads(line) for line in data.split(b"\n")[:-1])
 
     def settle(self, *, seconds: float) -> bool:
         """Every changing command runs under ``flock busy``: getting that lock means none is left."""
-        return self._script(_SETTLE, str(int(seconds)), allowed=1, limit=seconds + _LIMIT).ok
+        return self._script(_SETTLE, str(int(seconds)), allowed=_BUSY, limit=seconds + _LIMIT).ok
 
     def release(self, lease: Lease) -> None:
         """Give the lock back; somebody else's is left alone."""
+        self._read = None
         self._script(_RELEASE, lease.holder, str(lease.fence))
 
     def _write(self, lease: Lease, entry: Mapping[str, Any], seconds: float, how: str) -> None:
+        self._read = None
         line = json.dumps(entry, sort_keys=True, separators=(",", ":")).encode() + b"\n"
         arguments = (lease.holder, str(lease.fence), str(int(seconds)), how, str(len(line)))
         if self._script(_NOTE, *arguments, stdin=line, allowed=3).code == 3:
@@ -126,3 +136,7 @@ class HostState:
         if ran.code not in (0, allowed):
             raise Unreachable(f"lock and journal in {self._folder} on {self._host.name}: {ran.said}")
         return ran
+
+
+def _entries(text: str) -> tuple[Entry, ...]:
+    return tuple(json.loads(line) for line in text.split("\n")[:-1])

@@ -17,6 +17,7 @@ from ci_lib.ports.local import LocalHost
 from ci_lib.ports.net import RequestsNet
 from ci_lib.ports.protocols import Host, Ran, Unreachable
 from ci_lib.ports.system import SystemClock
+from tests.fakes import FakeReporter
 from tests.integration.ports_support import ssh_host
 from tests.lab.components import HOST, Sshd, docker, free_port, wait_for
 from tests.lab.images import build_hello
@@ -70,6 +71,7 @@ class Place:
             folder=str(self.folder),
             run_dir=str(self.folder),
             runner=HERE,
+            reporter=FakeReporter(),
         )
         return run_check(CHECK.validate_python(settings), site, {"DEPLOY_VERSION": "sha-1"})
 

@@ -1,6 +1,7 @@
 """Signals to us, and processes that outlive us."""
 
 import os
+import re
 import signal
 import socket
 import stat
@@ -81,14 +82,21 @@ def test_a_signal_cancels_whatever_waits_once_and_within_five_seconds(
         wait_for(lambda: not Path("/proc", pid).exists() or is_zombie(pid), "the end of the grandchild")
 
 
+def wait_for_program(process: Process, name: str) -> None:
+    """Until the process has become that program."""
+    comm = Path("/proc", str(process.pid), "comm")
+    wait_for(lambda: comm.read_text() == f"{name}\n", f"the beginning of {name}")
+
+
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., Process]]:
     started: list[Process] = []
 
     def begin(*argv: str, **env: str) -> Process:
         path = {"PATH": os.environ["PATH"], **env}
-        started.append(PROCESSES.start(argv, cwd=str(tmp_path), env=path, log=str(tmp_path / "log")))
-        return started[-1]
+        with PROCESSES.starting(argv, cwd=str(tmp_path), env=path, log=str(tmp_path / "log")) as process:
+            started.append(process)
+        return process
 
     yield begin
     for process in started:
@@ -114,6 +122,57 @@ def test_a_process_runs_by_itself_with_just_its_environment(
     assert PROCESSES.alive(process)
     assert os.getsid(process.pid) == process.pid
     assert SystemProcesses().alive(process), "a later run of ours knows it as well"
+
+
+def test_a_process_begins_when_it_was_written_down_and_is_the_one_that_was(tmp_path: Path) -> None:
+    env, log = {"PATH": os.environ["PATH"]}, str(tmp_path / "log")
+    with PROCESSES.starting(["sleep", "60"], cwd=str(tmp_path), env=env, log=log) as process:
+        assert PROCESSES.alive(process)
+        assert b"sleep" not in Path("/proc", str(process.pid), "cmdline").read_bytes()
+    wait_for_program(process, "sleep")
+    assert PROCESSES.alive(process)
+    PROCESSES.stop(process, grace=5)
+
+
+def test_a_process_gets_nothing_of_ours_and_its_environment_as_it_is(start: Callable[..., Process]) -> None:
+    odd = {"UID": "7", "OPTIND": "x", "IFS": "", "PWD": "/nowhere", "BYTES": "\udcff", "LINES": "a\nb"}
+    process = start("sleep", "60", **odd)
+    wait_for_program(process, "sleep")
+    proc = Path("/proc", str(process.pid))
+    pairs = {"PATH": os.environ["PATH"], **odd}.items()
+    assert (proc / "environ").read_bytes() == b"".join(os.fsencode(f"{n}={v}\0") for n, v in pairs)
+    assert sorted(entry.name for entry in (proc / "fd").iterdir()) == ["0", "1", "2"]
+    assert str((proc / "fd" / "0").readlink()) == "/dev/null"
+    ignored = int(re.search(r"SigIgn:\s*(\w+)", (proc / "status").read_text())[1], 16)  # type: ignore[index]
+    assert not ignored & 1 << signal.SIGPIPE - 1
+
+
+def test_a_process_that_could_not_be_written_down_never_begins(tmp_path: Path) -> None:
+    log, touched = tmp_path / "log", tmp_path / "touched"
+    argv, env = ["touch", str(touched)], {"PATH": os.environ["PATH"]}
+    with (
+        pytest.raises(OSError, match="disk full"),
+        PROCESSES.starting(argv, cwd=str(tmp_path), env=env, log=str(log)) as process,
+    ):
+        raise OSError("disk full")
+    wait_for(lambda: not PROCESSES.alive(process), "its end")
+    assert not touched.exists()
+
+
+def test_a_process_that_is_ended_before_it_begins_is_dead_and_nothing_else(tmp_path: Path) -> None:
+    log, env = str(tmp_path / "log"), {"PATH": os.environ["PATH"]}
+    with PROCESSES.starting(["sleep", "60"], cwd=str(tmp_path), env=env, log=log) as process:
+        PROCESSES.stop(process, grace=5)
+    assert not PROCESSES.alive(process)
+
+
+def test_a_program_that_does_not_exist_is_told_in_the_log(
+    start: Callable[..., Process], tmp_path: Path
+) -> None:
+    process = start("no-such-program")
+    wait_for(lambda: not PROCESSES.alive(process), "its end")
+    text = (tmp_path / "log").read_text()
+    assert text == "no-such-program cannot be started: No such file or directory\n"
 
 
 def test_a_second_process_appends_to_the_log(start: Callable[..., Process], tmp_path: Path) -> None:
@@ -162,10 +221,11 @@ def test_stop_kills_what_does_not_listen_and_all_that_it_started(
     assert is_zombie(below)
 
 
-@pytest.mark.parametrize(
-    "broken", [{"argv": ["no-such-program"]}, {"cwd": "/nowhere"}, {"log": "/nowhere/log"}]
-)
-def test_a_process_that_cannot_be_started_is_told(tmp_path: Path, broken: dict[str, object]) -> None:
-    given = {"argv": ["true"], "cwd": str(tmp_path), "env": {}, "log": str(tmp_path / "log"), **broken}
-    with pytest.raises(PortFault, match="cannot be started"):
-        PROCESSES.start(**given)  # type: ignore[arg-type]
+@pytest.mark.parametrize("broken", [{"cwd": "/nowhere"}, {"log": "/nowhere/log"}])
+def test_a_process_that_cannot_be_started_is_told(tmp_path: Path, broken: dict[str, str]) -> None:
+    given = {"cwd": str(tmp_path), "log": str(tmp_path / "log"), **broken}
+    with (
+        pytest.raises(PortFault, match="true cannot be started"),
+        PROCESSES.starting(["true"], env={}, **given),
+    ):
+        raise AssertionError("there is no process")

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +15,7 @@ from typing import Any
 import pytest
 
 from ci_lib.cli.demo_files import write_demo
-from ci_lib.ports.processes import SystemProcesses
-from ci_lib.ports.protocols import Process
+from tests.lab.components import free_port, wait_for
 
 RUN = Path(__file__).parents[2] / "actions" / "_setup" / "run.py"
 ENVIRONMENT = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
@@ -58,7 +58,7 @@ class Project:
         return self.folder / ".deploy-actions" / "hello-staging"
 
     def processes(self) -> list[int]:
-        """All living processes that were started in one of the release's folders."""
+        """All living processes that were started in one of the release's folders, known to us or not."""
         found = []
         for entry in Path("/proc").iterdir():
             try:
@@ -67,6 +67,17 @@ class Project:
             except OSError:
                 continue
         return found
+
+    def arguments(self) -> list[str]:
+        """What those processes were started with, behind the name of the program."""
+        texts = (Path("/proc", str(pid), "cmdline").read_text() for pid in self.processes())
+        return [" ".join(text.split("\0")[1:-1]) for text in texts]
+
+    def edit(self, file: str, old: str, new: str) -> None:
+        """Exchange a text in one of the project's files, where it must be."""
+        text = (self.folder / file).read_text()
+        assert old in text
+        (self.folder / file).write_text(text.replace(old, new))
 
     def ledger(self) -> list[dict[str, Any]]:
         text = (self.folder / "records" / "stacks" / "hello" / "ledger.jsonl").read_text()
@@ -81,9 +92,8 @@ def project(tmp_path: Path) -> Iterator[Project]:
     (tmp_path / "builds" / "hello" / "v3" / "app.py").write_text(good + "# v3\n")
     made = Project(folder=tmp_path)
     yield made
-    for book in (tmp_path / ".deploy-actions").glob("*/book.json"):
-        for item in json.loads(book.read_text())["started"].values():
-            SystemProcesses().stop(Process(pid=item["pid"], started=item["started"]), grace=1)
+    for pid in made.processes():
+        os.kill(pid, signal.SIGKILL)
 
 
 def test_a_release_starts_serves_and_is_known_by_its_content(project: Project) -> None:
@@ -121,13 +131,13 @@ def test_a_service_that_was_killed_by_hand_is_found(project: Project) -> None:
     project.run("post-verify", "--environment", "staging", ends=4)
 
 
-@pytest.mark.parametrize("step", ["pull", "switch", "await_serving", "check"])
-def test_after_kill_minus_9_the_next_run_reaches_a_known_state(project: Project, step: str) -> None:
+@pytest.mark.parametrize("step", ["prepare", "pull", "switch", "prove"])
+def test_after_kill_minus_9_behind_a_step_the_next_run_reaches_a_known_state(
+    project: Project, step: str
+) -> None:
     project.deploy("v1")
-    journal = project.state / ".deploy-actions" / "journal.jsonl"
-    before = journal.read_text()
     child = project.start("deploy", "--environment", "staging", "--version", "v3")
-    _wait_until(lambda: journal.read_text() != before and step in _begun(journal), child)
+    _wait_for_step(child, step)
     child.kill()
     child.communicate()
     status = project.status()
@@ -140,17 +150,73 @@ def test_after_kill_minus_9_the_next_run_reaches_a_known_state(project: Project,
     assert "the last run" not in json.dumps(project.status()["notes"])
 
 
+# The command line, killed in the middle of a switch: a process was started and is (not) in the book yet.
+KILLED = """
+import os, signal, sys
+from ci_lib.cli.main import main
+from ci_lib.targets.process.site import Site
+
+moment, remember = sys.argv.pop(1), Site.remember
+
+def killed(site, book):
+    if moment == "after":
+        remember(site, book)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+Site.remember = killed
+main()
+"""
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_after_kill_minus_9_while_a_service_is_started_one_copy_runs_and_has_the_port(
+    project: Project, moment: str
+) -> None:
+    port = free_port()
+    project.edit("deploy.yml", "PORT_FILE:", f'PORT: "{port}", PORT_FILE:')
+    for version in ("v1", "v3"):
+        project.edit(f"builds/hello/{version}/app.py", '("127.0.0.1", 0)', f'("127.0.0.1", {port})')
+    project.deploy("v1")
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, moment, "deploy", "--environment", "staging", "--version", "v3"],
+        cwd=project.folder,
+        env={**ENVIRONMENT, "PYTHONPATH": str(RUN.parents[2])},
+        capture_output=True,
+        timeout=120,
+    )
+    assert done.returncode == -signal.SIGKILL, done.stdout + done.stderr
+    wait_for(lambda: project.processes() == [], "the end of what was not begun")
+    assert project.deploy("v3")["status"] == "deployed"
+    (pid,) = project.processes()
+    assert [item["instance"] for item in project.status()["instances"]] == [str(pid)]
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5) as answer:
+        assert json.load(answer)["version"] == "v3"
+
+
+def test_who_goes_back_starts_the_old_release_as_it_was_deployed(project: Project) -> None:
+    project.deploy("v1")
+    assert project.arguments() == ["app.py"]
+    project.edit("deploy.yml", "command: [python3, app.py]", "command: [python3, -u, app.py]")
+    assert project.deploy("v2", ends=20)["reason_code"] == "rolled_back"
+    assert project.arguments() == ["app.py"]
+    project.deploy("v3")
+    assert project.arguments() == ["-u app.py"]
+    project.run("rollback", "--environment", "staging", "--version", "v1")
+    assert project.arguments() == ["app.py"]
+    assert project.deploy("v1")["status"] == "deployed", "deploy.yml asks for another command than what runs"
+    assert project.arguments() == ["-u app.py"]
+
+
 def test_a_cancelled_run_ends_with_130_and_finalize_clears_up(project: Project) -> None:
     project.deploy("v1")
-    journal = project.state / ".deploy-actions" / "journal.jsonl"
-    before = journal.read_text()
     child = project.start("deploy", "--environment", "staging", "--version", "v3")
-    _wait_until(lambda: journal.read_text() != before and "await_serving" in _begun(journal), child)
+    _wait_for_step(child, "switch")
     started = time.monotonic()
     child.send_signal(signal.SIGTERM)
     text = child.communicate(timeout=30)[0]
     assert child.returncode == 130, text
     assert time.monotonic() - started < 5
+    journal = project.state / ".deploy-actions" / "journal.jsonl"
     assert '"event":"cancelled"' in journal.read_text()
     project.run("finalize", "--environment", "staging", ends=20)
     assert "v1" in json.dumps(project.status()["release"]["version"])
@@ -159,10 +225,8 @@ def test_a_cancelled_run_ends_with_130_and_finalize_clears_up(project: Project) 
 
 def test_two_runs_at_once_do_not_meet(project: Project) -> None:
     project.deploy("v1")
-    journal = project.state / ".deploy-actions" / "journal.jsonl"
-    before = journal.read_text()
     first = project.start("deploy", "--environment", "staging", "--version", "v3")
-    _wait_until(lambda: journal.read_text() != before and "await_serving" in _begun(journal), first)
+    _wait_for_step(first, "switch")
     project.run("deploy", "--environment", "staging", "--version", "v1", ends=13)
     text = first.communicate(timeout=60)[0]
     assert first.returncode == 0, text
@@ -182,16 +246,12 @@ def test_the_demo_plays_to_its_end_and_leaves_nothing_behind() -> None:
     assert set(Path("/tmp").glob("deploy-actions-demo-*")) <= before
 
 
-def _begun(journal: Path) -> set[str]:
-    """The kinds of step that the newest run has begun."""
-    lines = [json.loads(line) for line in journal.read_text().splitlines() if line.endswith("}")]
-    plan = lines[0]["plan"] if lines else []
-    return {str(plan[line["step"]]["kind"]) for line in lines if line["event"] == "start"}
-
-
-def _wait_until(true: Any, child: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 30
-    while not true():
-        assert child.poll() is None, child.communicate()[0]
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
+def _wait_for_step(child: subprocess.Popen[str], step: str) -> None:
+    """Until the run says that the step is done: it is in the next one then."""
+    assert child.stdout is not None
+    said = []
+    for line in child.stdout:
+        said.append(line)
+        if line.startswith(f"ok: {step}"):
+            return
+    raise AssertionError(f"{step} was never done: {''.join(said)}")

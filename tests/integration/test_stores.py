@@ -41,7 +41,7 @@ def taken(mine: HostState, owner: str = "run-1", seconds: float = 60, instead_of
 def _write(folder: str, writer: int) -> None:
     for number in range(EACH):
         store(Path(folder)).append("shop", {"writer": writer, "number": number})
-        store(Path(folder)).add_history((f"{writer} {number}\n",))
+        store(Path(folder)).publish("shop", history=(f"{writer} {number}\n",))
 
 
 def test_many_processes_lose_nothing_and_keep_one_chain(tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_a_torn_line_is_set_aside_and_the_chain_goes_on(tmp_path: Path, torn: by
     with (folder / "ledger.jsonl").open("ab") as file:
         file.write(torn)
     assert chain.check(mine.read("shop")).torn == torn
-    assert mine.append("shop", {"n": 2}).seq == 1
+    assert mine.append("shop", {"n": 2})[0].seq == 1
     held = chain.check(mine.read("shop"))
     assert (len(held.lines), held.torn) == (2, b"")
     (aside,) = folder.glob("ledger.torn-*")
@@ -74,7 +74,7 @@ def test_a_ledger_that_is_nothing_but_torn_begins_again(tmp_path: Path) -> None:
     folder = tmp_path / "stacks" / "shop"
     folder.mkdir(parents=True)
     (folder / "ledger.jsonl").write_bytes(b'{"seq":0')
-    assert store(tmp_path).append("shop", {"n": 1}).seq == 0
+    assert store(tmp_path).append("shop", {"n": 1})[0].seq == 0
     assert len(list(folder.glob("ledger.torn-*"))) == 1
 
 
@@ -84,7 +84,7 @@ def test_a_ledger_beyond_what_is_read_of_its_end_goes_on(tmp_path: Path) -> None
         mine.append("shop", {"n": number, "x": "x" * 600_000})
     with (tmp_path / "stacks" / "shop" / "ledger.jsonl").open("ab") as file:
         file.write(b"\xfftorn")
-    assert mine.append("shop", {"n": 3}).seq == 3
+    assert mine.append("shop", {"n": 3})[0].seq == 3
     assert len(chain.check(mine.read("shop")).lines) == 4
 
 
@@ -109,8 +109,7 @@ def test_a_folder_that_cannot_be_written_is_no_empty_ledger(tmp_path: Path) -> N
 
 def test_views_are_where_people_look_for_them(tmp_path: Path) -> None:
     mine = store(tmp_path)
-    mine.add_history(("one\n", "two\n"))
-    mine.set_verified("shop", "v1\n")
+    mine.publish("shop", history=("one\n", "two\n"), verified="v1")
     assert (tmp_path / "deploy-history.log").read_text() == "one\ntwo\n"
     assert (tmp_path / "verified" / "shop.txt").read_text() == "v1\n"
 

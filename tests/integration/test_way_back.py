@@ -122,6 +122,18 @@ def test_a_stopped_container_is_started_by_the_next_deploy(shop: Shop) -> None:
     assert everything(shop) == before
 
 
+def test_a_service_that_is_gone_comes_back_with_the_next_deploy_even_if_it_is_not_managed(shop: Shop) -> None:
+    shop.services = {"helper": {"image": f"{shop.hello.reference('acme/web')}:sha-1"}}
+    shop.write()
+    assert shop.call("deploy", "staging", "--version", "sha-1").code == 0
+    before = everything(shop)
+    docker("rm", "-f", shop.containers("staging", "helper")[0]["Id"])
+    again = shop.call("deploy", "staging", "--version", "sha-1")
+    assert (again.code, again.status) == (0, "deployed"), again
+    assert everything(shop) == before
+    assert shop.call("deploy", "staging", "--version", "sha-1").status == "unchanged"
+
+
 def test_the_working_directory_and_a_scale_of_zero_mean_what_they_say(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -46,12 +46,12 @@ while IFS= read -r old; do rm -rf -- "${old%/manifest.json}"; done
 
 
 def backup(site: Site, *, limit: float) -> str:
-    """Make one backup and let go of the oldest ones; returns its folder.
+    """Make one backup and let go of the oldest ones; returns its folder. All dumps share the time limit.
 
     Raises ``StepFault`` (BACKUP) when anything in it fails; what was begun is removed by the next one.
     """
     settings = site.settings.settings.backup
-    now = site.clock.now()
+    now, deadline = site.clock.now(), site.clock.monotonic() + limit
     parent = settings.path
     final = f"{parent}/{now:%Y%m%dT%H%M%SZ}"
     partial = f"{final}.{site.project}.partial"
@@ -59,7 +59,7 @@ def backup(site: Site, *, limit: float) -> str:
     copy = ("sh", "-c", _FILES, "sh", site.run_dir, parent, site.project, partial, *paths)
     _must(site.change(*copy, limit=LOOK), "files")
     for database in settings.postgres:
-        _dump(site, database, partial, limit)
+        _dump(site, database, partial, deadline - site.clock.monotonic())
     sums = _must(site.change("sh", "-c", _SUMS, "sh", partial, limit=LOOK), "hashes")
     manifest = {
         "schema_version": 1,
@@ -88,6 +88,9 @@ def _dump(site: Site, database: Postgres, folder: str, limit: float) -> None:
     what = f"dump of {database.database} in {database.service}"
     if container is None:
         raise StepFault(f"{what}: no container of it runs", hint=_HINT, reason=Reason.BACKUP)
+    if limit <= 0:
+        hint = "raise `limits.backup`; nothing was changed"
+        raise StepFault(f"{what}: no time is left for it", hint=hint, reason=Reason.BACKUP)
     target = f"{folder}/{database.service}-{database.database}.dump"
     arguments = (container, database.user, database.database, target)
     _must(site.change("sh", "-c", _DUMP, "sh", *arguments, limit=limit), what)

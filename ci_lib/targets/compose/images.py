@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 from ci_lib.domain.errors import ConfigFault, StepFault
 from ci_lib.domain.images import KEPT, Image, Reference, Release
-from ci_lib.domain.outcome import CheckResult, Mark
 from ci_lib.domain.reasons import Reason
 from ci_lib.images.address import address_of
 from ci_lib.images.credentials import Credential
@@ -23,13 +22,13 @@ Raises ``ConfigFault`` when a variable that it names is not set.
 # lives in a folder of its own for one pull: Compose and other users never see it.
 _FETCH = """
 set -eu; umask 077
-if ! docker image inspect "$1" >/dev/null 2>&1; then
-  if [ -n "$3" ]; then
-    folder=$(mktemp -d); trap 'rm -rf "$folder"' EXIT
-    docker --config "$folder" login --username "$4" --password-stdin "$3" >/dev/null
-    docker --config "$folder" pull -q "$1"
-  else docker pull -q "$1"; fi
-fi
+there() { if [ -n "$2" ]; then docker tag "$1" "$2"; else docker image inspect "$1"; fi; }
+! there "$1" "$2" >/dev/null 2>&1 || exit 0
+if [ -n "$3" ]; then
+  folder=$(mktemp -d); trap 'rm -rf "$folder"' EXIT
+  docker --config "$folder" login --username "$4" --password-stdin "$3" >/dev/null
+  docker --config "$folder" pull -q "$1"
+else docker pull -q "$1"; fi
 [ -z "$2" ] || docker tag "$1" "$2"
 """
 
@@ -53,35 +52,12 @@ def fetch(site: Site, reference: str, logins: Logins, *, limit: float) -> None:
 def keep_adopted(site: Site, release: Release) -> None:
     """Put our own tags on what ran before we came."""
     for image in release.images:
-        source = image.digest if image.repository.startswith(KEPT) else image.pinned
-        ran = site.change("docker", "tag", source, kept_tag(site.project, image), limit=LOOK)
+        ran = site.change("docker", "tag", local(image), kept_tag(site.project, image), limit=LOOK)
         demand(ran, f"could not keep {image.name} as it ran before", reason=Reason.STOPPED)
 
 
-def forget(site: Site, releases: tuple[Release, ...]) -> tuple[str, ...]:
-    """Remove our tags that no kept release needs; by tag, since by id all tags of an image would go."""
-    stay = {kept_tag(site.project, image) for release in releases for image in release.images}
-    pattern = f"reference={KEPT}{site.project}/*"
-    listed = site.look("docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", "--filter", pattern)
-    gone = [name for name in listed.stdout.split() if name not in stay]
-    if gone:
-        site.change("docker", "image", "rm", *gone, limit=LOOK)
-    return tuple(gone)
-
-
-def rollback_ready(site: Site, previous: Release) -> CheckResult:
-    """Whether the images that a failure would go back to are on the host."""
-    names = [_local(image) for image in previous.images]
-    ready = site.look("docker", "image", "inspect", "--format", "{{.Id}}", *names)
-    return CheckResult(
-        name="rollback target",
-        mark=Mark.PASSED if ready.ok else Mark.FAILED,
-        value=previous.version if ready.ok else f"{previous.version}: {ready.said}",
-        bound="its images are on the host",
-    )
-
-
-def _local(image: Image) -> str:
+def local(image: Image) -> str:
+    """What the host knows an image by: its digest, or its own id where it never came from a registry."""
     return image.digest if image.repository.startswith(KEPT) else image.pinned
 
 

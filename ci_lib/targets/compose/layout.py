@@ -3,25 +3,12 @@
 from collections.abc import Collection
 from pathlib import Path
 
-from ci_lib.domain.errors import StepFault
 from ci_lib.domain.images import Release
-from ci_lib.domain.reasons import Reason
-from ci_lib.ports.protocols import NotFound, Tree
 from ci_lib.targets.compose.commands import Argv, compose
+from ci_lib.targets.compose.memory import Memory
 from ci_lib.targets.compose.observe import labels
-from ci_lib.targets.compose.pin import EXPLICIT, LOADED, MARK, OVERRIDES, is_loaded, render
+from ci_lib.targets.compose.pin import EXPLICIT, LOADED, OVERRIDES, is_loaded, render
 from ci_lib.targets.compose.site import Site
-from ci_lib.targets.trees import read_tree
-
-# An override that came with the current release is no stranger: it goes when the next one does not have it.
-_FOREIGN = """
-cd "$1" 2>/dev/null || exit 0; mark=$2; shift 2
-ours=.deploy-actions/releases/$(cat .deploy-actions/current 2>/dev/null || true)/files
-for name in "$@"; do
-  [ ! -f "$name" ] || [ -f "$ours/$name" ] || [ "$(head -n 1 "$name")" = "$mark" ] || echo "$name"
-done
-grep -qs '^COMPOSE_FILE=' .env && echo .env || true
-"""
 
 
 class Layout:
@@ -31,23 +18,10 @@ class Layout:
     another release's count, one that was kept or is brought back.
     """
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, memory: Memory) -> None:
         self._site = site
-        self._folder = Path(site.settings.folder) / site.compose.source
-        self._found: tuple[str, ...] | None = None
+        self._memory = memory
         self._followed: Argv = ()
-
-    def source(self) -> Tree:
-        """The checkout's files; raise ``StepFault`` when a Compose file is not among them."""
-        tree = read_tree(self._folder)
-        missing = [name for name in self._site.compose.files if name not in tree]
-        if missing:
-            raise StepFault(
-                f"{self._folder} has no {', '.join(missing)}",
-                hint="check `compose.source` and `compose.files` in deploy.yml",
-                reason=Reason.CONFIG,
-            )
-        return tree
 
     @property
     def text(self) -> str:
@@ -55,7 +29,7 @@ class Layout:
         return "".join(f"{name}\n" for name in (*self.files, self.pin))
 
     def follow(self, text: str) -> None:
-        """From now on be that layout; an empty one changes nothing."""
+        """From now on be that layout; an empty one is the checkout's again."""
         self._followed = tuple(text.split("\n")[:-1])
 
     def follow_current(self, *, once: bool = False) -> None:
@@ -63,12 +37,8 @@ class Layout:
 
         ``once``: unless another one is followed already.
         """
-        if once and self._followed:
-            return
-        try:
-            self.follow(self._site.host.read(f"{self._site.state}/current.layout").decode())
-        except NotFound:
-            self.follow("")
+        if not (once and self._followed):
+            self.follow(self._memory.read().layout)
 
     @property
     def files(self) -> Argv:
@@ -108,12 +78,8 @@ class Layout:
         return render(release, self._site.settings, labels=carried, defined=defined)
 
     def _foreign(self) -> tuple[str, ...]:
-        """What keeps Compose from loading the pin by itself; looked for once a run.
-
-        Override files that are not ours, in the source or on the host only, and a ``.env`` that names files.
-        """
-        if self._found is None:
-            ran = self._site.look("sh", "-c", _FOREIGN, "sh", self._site.run_dir, MARK, *OVERRIDES)
-            found = {*ran.stdout.split(), *(name for name in OVERRIDES if (self._folder / name).is_file())}
-            self._found = tuple(name for name in (*OVERRIDES, ".env") if name in found)
-        return self._found
+        """What keeps Compose from loading the pin by itself, in the source or on the host only."""
+        folder = Path(self._site.settings.folder) / self._site.compose.source
+        here = (name for name in OVERRIDES if (folder / name).is_file())
+        found = {*self._memory.read().foreign, *here}
+        return tuple(name for name in (*OVERRIDES, ".env") if name in found)

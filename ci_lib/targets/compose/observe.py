@@ -15,17 +15,15 @@ from ci_lib.targets.compose.site import Site
 _TRIES = 3
 _NEVER_STARTED = "0001-01-01"
 
-# Images are inspected one by one: one that was deleted by force must not hide the others.
+# An image that was deleted by force must not hide the others: what is found is printed all the same.
 _LOOK = """
 set -eu
 date -u +%s
 ids=$(docker ps -aq --no-trunc --filter "label=$1")
 [ -n "$ids" ] || exit 0
-docker inspect --format '{{json .}}' $ids
-echo ---
-for image in $(docker inspect --format '{{.Image}}' $ids | sort -u); do
-  docker image inspect --format '{{json .}}' "$image" || true
-done
+found=$(docker inspect --format '{{.Image}} {{json .}}' $ids)
+printf '%s\\n---\\n' "$found"
+docker image inspect --format '{{json .}}' $(printf '%s\\n' "$found" | cut -d ' ' -f 1 | sort -u) || true
 """
 
 
@@ -43,7 +41,7 @@ def containers(site: Site) -> tuple[tuple[Mapping[str, Any], ...], Mapping[str, 
         )
     now, *lines = ran.stdout.splitlines()
     middle = lines.index("---") if "---" in lines else len(lines)
-    found = [json.loads(line) for line in lines[:middle]]
+    found = [json.loads(line.partition(" ")[2]) for line in lines[:middle]]
     images = [json.loads(line) for line in lines[middle + 1 :]]
     lasting = (item for item in found if label(item, ONE_OFF) != "True")
     return tuple(lasting), {image["Id"]: image for image in images}, float(now)

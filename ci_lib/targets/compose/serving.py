@@ -11,7 +11,7 @@ from ci_lib.domain.running import Health, Running
 from ci_lib.targets.compose.observe import observe
 from ci_lib.targets.compose.site import Site
 
-_POLL = 0.3
+_POLL = 0.2
 _CRASH_LOOP = 3
 
 

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
-from ci_lib.domain.images import Release
+from ci_lib.domain.images import Image, Release
 from ci_lib.domain.target import Kept
 from ci_lib.ports.protocols import Host, NotFound, Process
+from ci_lib.targets.process.specs import ServiceSpec, Specs
 
 KEEP = 5
 """Good releases that are kept, beside the current one and the one before it."""
@@ -15,20 +16,61 @@ KEEP = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Started:
-    """A process that we started: which one, for which release, and when (seconds since 1970)."""
+    """A process that we started: of which release, from which image, and when (seconds since 1970)."""
 
     process: Process
     release_id: str
+    image: Image
     at: float
+
+    def as_json(self) -> dict[str, Any]:
+        """The form used in the book."""
+        return {
+            "pid": self.process.pid,
+            "started": self.process.started,
+            "release_id": self.release_id,
+            "image": self.image.as_json(),
+            "at": self.at,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """The reverse of ``as_json``."""
+        return cls(
+            process=Process(pid=data["pid"], started=data["started"]),
+            release_id=data["release_id"],
+            image=Image.from_json(data["image"]),
+            at=data["at"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """A release that was switched to, how its services are started, and whether it ever passed here."""
+
+    release: Release
+    specs: Specs
+    good: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        """The form used in the book."""
+        services = {name: spec.as_json() for name, spec in self.specs.items()}
+        return {"release": self.release.as_json(), "services": services, "good": self.good}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """The reverse of ``as_json``."""
+        specs = {name: ServiceSpec.from_json(item) for name, item in data["services"].items()}
+        return cls(release=Release.from_json(data["release"]), specs=specs, good=data["good"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Book:
-    """Processes by service, and the releases that can be gone back to, newest first."""
+    """The id of the release that serves, its processes by service, and every known release, newest first."""
 
     current: str = ""
     started: Mapping[str, Started] = field(default_factory=dict)
-    kept: tuple[Kept, ...] = ()
+    known: tuple[Known, ...] = ()
 
     @classmethod
     def read(cls, host: Host, path: str) -> Self:
@@ -39,60 +81,53 @@ class Book:
             return cls()
         return cls(
             current=data["current"],
-            started={name: _started(item) for name, item in data["started"].items()},
-            kept=tuple(
-                Kept(
-                    release=Release.from_json(item["release"]),
-                    good=item["good"],
-                    current=item["release"]["id"] == data["current"],
-                )
-                for item in data["kept"]
-            ),
+            started={name: Started.from_json(item) for name, item in data["started"].items()},
+            known=tuple(Known.from_json(item) for item in data["known"]),
         )
 
     def write(self, host: Host, path: str) -> None:
         """Replace the file."""
         data = {
             "current": self.current,
-            "started": {
-                name: {
-                    "pid": item.process.pid,
-                    "started": item.process.started,
-                    "release_id": item.release_id,
-                    "at": item.at,
-                }
-                for name, item in self.started.items()
-            },
-            "kept": [{"release": item.release.as_json(), "good": item.good} for item in self.kept],
+            "started": {name: item.as_json() for name, item in self.started.items()},
+            "known": [item.as_json() for item in self.known],
         }
         host.write(path, json.dumps(data, indent=1).encode())
 
-    def serve(self, release: Release, started: Mapping[str, Started]) -> Self:
-        """The book after a switch: the release is current, and known."""
-        known = tuple(item for item in self.kept if item.release.id != release.id)
-        good = any(item.good for item in self.kept if item.release.id == release.id)
-        newest = Kept(release=release, good=good, current=True)
-        return replace(self, current=release.id, started=started, kept=(newest, *known))
+    @property
+    def kept(self) -> tuple[Kept, ...]:
+        """The known releases, as the engine sees them."""
+        return tuple(
+            Kept(release=item.release, good=item.good, current=item.release.id == self.current)
+            for item in self.known
+        )
+
+    def find(self, release_id: str) -> Known | None:
+        """A known release by its id."""
+        return next((item for item in self.known if item.release.id == release_id), None)
+
+    def specs(self, services: str) -> Specs | None:
+        """How the services with that hash are started, if a known release has them."""
+        return next((item.specs for item in self.known if item.release.services == services), None)
+
+    def serve(self, release: Release, specs: Specs) -> Self:
+        """The book when that release takes the place of what ran; nothing is started yet."""
+        before = self.find(release.id)
+        newest = Known(release=release, specs=specs, good=before is not None and before.good)
+        others = tuple(item for item in self.known if item.release.id != release.id)
+        return replace(self, current=release.id, started={}, known=(newest, *others))
+
+    def start(self, service: str, started: Started) -> Self:
+        """The book with one more process."""
+        return replace(self, started={**self.started, service: started})
 
     def retain(self, release: Release, *, good: bool, previous: str) -> Self:
         """The book after a success: of the good releases the newest ones stay, the others go."""
         marked = tuple(
             replace(item, good=item.good or good) if item.release.id == release.id else item
-            for item in self.kept
+            for item in self.known
         )
         spared = {release.id, previous}
         others = [item.release.id for item in marked if item.good and item.release.id not in spared]
         stay = spared | set(others[:KEEP])
-        return replace(self, kept=tuple(item for item in marked if item.release.id in stay))
-
-    def release(self, release_id: str) -> Release | None:
-        """A kept release by its id."""
-        return next((item.release for item in self.kept if item.release.id == release_id), None)
-
-
-def _started(item: Mapping[str, Any]) -> Started:
-    return Started(
-        process=Process(pid=item["pid"], started=item["started"]),
-        release_id=item["release_id"],
-        at=item["at"],
-    )
+        return replace(self, known=tuple(item for item in marked if item.release.id in stay))

@@ -4,49 +4,28 @@ No Docker, this machine only; it serves the quick start and local work. On a hos
 end with the job.
 """
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from pathlib import Path
 
-from ci_lib.config.models import Service
 from ci_lib.config.resolved import Resolved
 from ci_lib.domain.errors import StepFault
-from ci_lib.domain.images import Image, Release
-from ci_lib.domain.outcome import CheckResult, Logs, Mark, Packet
+from ci_lib.domain.images import Release
+from ci_lib.domain.outcome import CheckResult, Logs, Packet
 from ci_lib.domain.plan import Step, StepKind, StepReport
 from ci_lib.domain.reasons import Reason
-from ci_lib.domain.running import Health, Running
+from ci_lib.domain.running import Running
 from ci_lib.domain.target import Candidate, Kept, Wanted
-from ci_lib.domain.tree import tree_hash
-from ci_lib.ports.protocols import Clock, Host, NotFound, Processes, Ran
-from ci_lib.targets.process.book import Book, Started
-from ci_lib.targets.process.builds import build_of
-from ci_lib.targets.trees import read_tree
+from ci_lib.ports.protocols import Clock, Host, Processes, Ran
+from ci_lib.targets.process import services
+from ci_lib.targets.process.folders import Folders
+from ci_lib.targets.process.preflight import programs
+from ci_lib.targets.process.site import Site
+from ci_lib.targets.process.specs import Specs, configured, specs_hash
 
-_POLL = 0.1
-_LOG_LINES = 200
+_LIMIT = 10.0
 
 
 class ProcessTarget:
-    """``Target`` and ``Containers`` for local processes.
-
-    ``base`` is the environment that every service starts with (PATH, HOME, LANG): nothing else of ours is
-    handed on, since it may hold secrets.
-    """
-
-    supports = frozenset(
-        {
-            StepKind.PREPARE,
-            StepKind.PULL,
-            StepKind.SWITCH,
-            StepKind.AWAIT_SERVING,
-            StepKind.RESTORE,
-            StepKind.TAKE_DOWN,
-            StepKind.RETAIN,
-        }
-    )
+    """``Target`` and ``Containers`` for local processes; ``base`` is explained at ``Site``."""
 
     def __init__(
         self,
@@ -57,13 +36,8 @@ class ProcessTarget:
         clock: Clock,
         base: Mapping[str, str],
     ) -> None:
-        self._settings = settings
-        self._host = host
-        self._processes = processes
-        self._clock = clock
-        self._base = base
-        self._run_dir = settings.settings.process.run_dir
-        self._hashes: dict[Path, str] = {}
+        self._site = Site(settings=settings, host=host, processes=processes, clock=clock, base=base)
+        self._folders = Folders(self._site)
         self._steps: Mapping[StepKind, Callable[[Step], StepReport]] = {
             StepKind.PREPARE: self._prepare,
             StepKind.PULL: self._pull,
@@ -74,27 +48,14 @@ class ProcessTarget:
             StepKind.RETAIN: self._retain,
         }
 
+    @property
+    def supports(self) -> frozenset[StepKind]:
+        """The step kinds that ``apply`` knows."""
+        return frozenset(self._steps)
+
     def observe(self) -> tuple[Running, ...]:
-        """The processes in the book, each with the hash of the folder that it was started in."""
-        book = self._book()
-        found = []
-        for name, started in book.started.items():
-            release = book.release(started.release_id)
-            image = self._image_of(name, release) if release else None
-            alive = self._processes.alive(started.process)
-            found.append(
-                Running(
-                    workload=name,
-                    instance=str(started.process.pid),
-                    host=self._host.name,
-                    image_ids=(f"{image.repository}@{self._content(image)}",) if image else (),
-                    health=Health.NONE if alive else Health.EXITED,
-                    started_at=started.process.started,
-                    release_id=started.release_id,
-                    age=self._clock.now().timestamp() - started.at,
-                )
-            )
-        return tuple(found)
+        """Every process that we started, each with the hash of the folder that it runs in."""
+        return services.observe(self._site, self._folders)
 
     def adopted(self) -> Release | None:
         """Nothing: a process that we did not start cannot be known."""
@@ -102,21 +63,20 @@ class ProcessTarget:
 
     def kept(self) -> tuple[Kept, ...]:
         """The releases whose folders are still here."""
-        return self._book().kept
+        return self._site.book().kept
 
     def resolve(self, wanted: Wanted) -> Candidate:
-        """A release of folders; its services are part of its identity, so a changed command is a change."""
-        services = {
-            name: service.model_dump(mode="json")
-            for name, service in self._settings.settings.process.services.items()
-        }
-        text = json.dumps(services, sort_keys=True)
-        release = Release(images=wanted.images, services=hashlib.sha256(text.encode()).hexdigest())
-        return Candidate(release=release, workloads=dict.fromkeys(services, 1))
+        """A release of folders, and of how its services are started: a changed command is a change.
+
+        A kept release is started as it was when it was kept, whatever deploy.yml says by now.
+        """
+        specs = self._specs_of_kept(wanted.snapshot) if wanted.snapshot else configured(self._site.settings)
+        release = Release(images=wanted.images, services=specs_hash(specs))
+        return Candidate(release=release, workloads=dict.fromkeys(specs, 1))
 
     def preflight(self, candidate: Candidate) -> tuple[CheckResult, ...]:
         """Whether the programs that the services start with can be found."""
-        return tuple(self._found(name, candidate.release) for name in candidate.workloads)
+        return programs(self._site, candidate.release, self._specs(candidate.release))
 
     def apply(self, step: Step) -> StepReport:
         """Perform a step."""
@@ -124,15 +84,16 @@ class ProcessTarget:
 
     def advice(self) -> tuple[str, ...]:
         """Where the logs are."""
-        return (f"logs: {self._path('logs')}",)
+        return (f"logs: {self._site.logs}",)
 
     def diagnose(self) -> Packet:
         """The end of every service's log."""
-        services = tuple(
-            Logs(service=item.workload, lines=self._log_end(item.workload), state=str(item.health))
-            for item in self.observe()
+        return Packet(
+            services=tuple(
+                Logs(service=item.workload, lines=self._site.log_end(item.workload), state=str(item.health))
+                for item in self.observe()
+            )
         )
-        return Packet(services=services)
 
     def address(self, service: str) -> str:
         """Local processes listen here."""
@@ -140,162 +101,59 @@ class ProcessTarget:
         return "127.0.0.1"
 
     def exec(self, service: str, argv: tuple[str, ...], *, timeout: float) -> Ran:
-        """Run a command in the folder of the service's release."""
-        release = self._book().release(self._book().current)
-        image = self._image_of(service, release) if release else None
-        if image is None:
+        """Run a command in the folder that the service runs in."""
+        started = self._site.book().started.get(service)
+        if started is None:
             return Ran(code=127, stderr=f"{service} does not run")
-        return self._host.run(argv, timeout=timeout, cwd=str(self._folder(image)))
+        return self._site.host.run(argv, timeout=timeout, cwd=str(self._site.folder(started.image)))
 
     def _prepare(self, _: Step) -> StepReport:
-        ran = self._host.run(["mkdir", "-p", "-m", "0700", self._path("logs")], timeout=10)
+        logs = self._site.logs
+        ran = self._site.host.run(["mkdir", "-p", "-m", "0700", logs], timeout=_LIMIT)
         if not ran.ok:
-            raise StepFault(f"{self._path('logs')} could not be made: {ran.said}")
+            raise StepFault(f"{logs} could not be made: {ran.said}")
         return StepReport()
 
     def _pull(self, step: Step) -> StepReport:
         if step.image is None:
-            raise StepFault("the process target has no images but its own", reason=Reason.PULL)
-        folder = self._folder(step.image)
-        self._hashes.pop(folder, None)
-        if folder.is_dir() and self._content(step.image) == step.image.digest:
-            return StepReport()
-        if folder not in self._used():  # half of an upload that was killed
-            self._host.run(["rm", "-rf", "--", str(folder)], timeout=60)
-        self._host.upload(build_of(Path(self._settings.folder), step.image), str(folder))
-        self._hashes.pop(folder, None)
-        if self._content(step.image) != step.image.digest:
-            raise StepFault(
-                f"{folder} holds other files than {step.image.label}",
-                hint="remove that folder and run again",
-                reason=Reason.PULL,
-            )
+            raise StepFault("the process target has no images but its own", reason=Reason.BUG)
+        self._folders.bring(step.image)
         return StepReport()
 
     def _switch(self, step: Step) -> StepReport:
         release = _release(step)
-        book = self._stopped(self._book())
-        started: dict[str, Started] = {}
-        for name, service in self._settings.settings.process.services.items():
-            image = self._image_of(name, release)
-            if image is None:
-                raise StepFault(f"release {release.version} has no image for service {name}")
-            started[name] = self._start(name, service, image, release)
-            book = book.serve(release, dict(started))
-            book.write(self._host, self._path("book.json"))
+        services.switch(self._site, release, self._specs(release))
         return StepReport()
 
-    def _start(self, name: str, service: Service, image: Image, release: Release) -> Started:
-        facts = {
-            "DEPLOY_STACK": self._settings.stack,
-            "DEPLOY_ENVIRONMENT": self._settings.environment,
-            "DEPLOY_VERSION": release.version,
-            "DEPLOY_RELEASE_ID": release.id,
-        }
-        process = self._processes.start(
-            service.command,
-            cwd=str(self._folder(image)),
-            env=dict(self._base) | facts | service.env,
-            log=self._path(f"logs/{name}.log"),
-        )
-        return Started(process=process, release_id=release.id, at=self._clock.now().timestamp())
-
     def _await_serving(self, step: Step) -> StepReport:
-        deadline = self._clock.monotonic() + step.time_limit
-        settle = self._settings.settings.process.settle
-        while True:
-            running = self.observe()
-            dead = [item.workload for item in running if item.health is Health.EXITED]
-            if dead:
-                raise StepFault(
-                    f"{', '.join(dead)} ended right after its start: {self._log_end(dead[0], 1).strip()}",
-                    hint="see the logs in the evidence",
-                )
-            if all(item.age >= settle for item in running):
-                return StepReport()
-            if self._clock.monotonic() >= deadline:
-                raise StepFault(f"not serving after {step.time_limit:.0f} s")
-            self._clock.sleep(_POLL)
+        services.await_serving(self._site, limit=step.time_limit)
+        return StepReport()
 
     def _take_down(self, _: Step) -> StepReport:
-        book = replace(self._stopped(self._book()), current="")
-        book.write(self._host, self._path("book.json"))
+        services.take_down(self._site)
         return StepReport()
 
     def _retain(self, step: Step) -> StepReport:
-        book = self._book().retain(
-            _release(step), good=bool(step.args["good"]), previous=str(step.args["previous"])
-        )
-        book.write(self._host, self._path("book.json"))
-        self._forget(book)
+        good, previous = bool(step.args["good"]), str(step.args["previous"])
+        self._site.remember(self._site.book().retain(_release(step), good=good, previous=previous))
+        self._folders.forget()
         return StepReport()
 
-    def _forget(self, book: Book) -> None:
-        """Remove the folders of images that no kept release has."""
-        used = {self._folder(image).name for item in book.kept for image in item.release.images}
-        images = Path(self._path("images"))
-        for folder in images.iterdir() if images.is_dir() else ():
-            if folder.name not in used:
-                self._host.run(["rm", "-rf", "--", str(folder)], timeout=60)
+    def _specs(self, release: Release) -> Specs:
+        """How the release's services are started: what deploy.yml says, or what was kept with a release."""
+        now = configured(self._site.settings)
+        specs = now if specs_hash(now) == release.services else self._site.book().specs(release.services)
+        if specs is None:
+            raise StepFault(
+                f"how release {release.version} is started is not remembered here", hint="deploy it again"
+            )
+        return specs
 
-    def _stopped(self, book: Book) -> Book:
-        grace = self._settings.settings.process.stop_grace
-        for started in book.started.values():
-            self._processes.stop(started.process, grace=grace)
-        return replace(book, started={})
-
-    def _used(self) -> frozenset[Path]:
-        """The folders that processes run in now."""
-        book = self._book()
-        alive = {name: item for name, item in book.started.items() if self._processes.alive(item.process)}
-        releases = ((name, book.release(item.release_id)) for name, item in alive.items())
-        images = (self._image_of(name, release) for name, release in releases if release)
-        return frozenset(self._folder(image) for image in images if image)
-
-    def _found(self, name: str, release: Release) -> CheckResult:
-        program = self._settings.settings.process.services[name].command[0]
-        image = self._image_of(name, release)
-        if "/" in program and image is not None:  # from the release's folder, where the service starts
-            build = Path(self._settings.folder) / image.repository / image.tag
-            found, where = (build / program).is_file(), "in the build"
-        else:
-            where = "on PATH"
-            found = self._host.run(["sh", "-c", 'command -v "$1"', "sh", program], timeout=10).ok
-        return CheckResult(
-            name=f"program of {name}",
-            mark=Mark.PASSED if found else Mark.FAILED,
-            value=program if found else f"{program} is not {where}",
-            bound="can be started",
-        )
-
-    def _log_end(self, service: str, lines: int = _LOG_LINES) -> str:
-        try:
-            data = self._host.read(self._path(f"logs/{service}.log"))
-        except NotFound:
-            return ""
-        return "\n".join(data.decode(errors="replace").splitlines()[-lines:])
-
-    def _image_of(self, service: str, release: Release) -> Image | None:
-        for name, image in self._settings.images.items():
-            if service in image.services:
-                return release.image(name)
-        return None
-
-    def _content(self, image: Image) -> str:
-        """The hash of the image's folder, read once a run: what is hashed does not change by itself."""
-        folder = self._folder(image)
-        if folder not in self._hashes:
-            self._hashes[folder] = f"sha256:{tree_hash(read_tree(folder))}" if folder.is_dir() else "missing"
-        return self._hashes[folder]
-
-    def _folder(self, image: Image) -> Path:
-        return Path(self._path("images")) / image.digest.replace(":", "-")
-
-    def _path(self, name: str) -> str:
-        return f"{self._run_dir}/{name}"
-
-    def _book(self) -> Book:
-        return Book.read(self._host, self._path("book.json"))
+    def _specs_of_kept(self, release_id: str) -> Specs:
+        known = self._site.book().find(release_id)
+        if known is None:
+            raise StepFault(f"release {release_id[:12]} is not kept here", reason=Reason.PREFLIGHT)
+        return known.specs
 
 
 def _release(step: Step) -> Release:

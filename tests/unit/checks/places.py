@@ -11,7 +11,7 @@ from ci_lib.config.checks import Check
 from ci_lib.domain.outcome import CheckResult
 from ci_lib.domain.running import Health, Running
 from ci_lib.ports.protocols import PortFault, Ran
-from tests.fakes import FakeClock, FakeHost, FakeNet
+from tests.fakes import FakeClock, FakeHost, FakeNet, FakeReporter
 
 CHECK: TypeAdapter[Check] = TypeAdapter(Check)
 
@@ -39,6 +39,7 @@ class Place:
     """All the parts of a site, open to a test."""
 
     net: FakeNet = field(default_factory=FakeNet)
+    reporter: FakeReporter = field(default_factory=FakeReporter)
     clock: FakeClock = field(default_factory=FakeClock)
     host: FakeHost = field(default_factory=FakeHost)
     runner: FakeHost = field(default_factory=lambda: FakeHost(name="here", local=True))
@@ -57,6 +58,7 @@ class Place:
             run_dir="/srv/stacks/shop",
             runner=self.runner,
             one_shot=self.one_shot,
+            reporter=self.reporter,
         )
 
     def run(self, facts: dict[str, str] | None = None, /, **check: Any) -> CheckResult:

@@ -62,10 +62,16 @@ def test_all_checks_run_in_order_and_are_told_at_once() -> None:
         CHECK.validate_python({"name": name, "type": "http", "url": f"http://{name}", "tries": 1})
         for name in "ab"
     ]
-    told: list[str] = []
-    results = run_checks(checks, place.site(), {}, lambda result: told.append(result.name))
+    results = run_checks(checks, place.site(), {})
     assert [(r.name, r.mark) for r in results] == [("a", Mark.FAILED), ("b", Mark.PASSED)]
-    assert told == ["a", "b"]
+    assert place.reporter.said == [("check", "a failed"), ("check", "b passed")]
+
+
+def test_every_further_try_says_why() -> None:
+    place = Place()
+    place.net.pages[URL] = [Response(status=500), Response(status=200)]
+    assert place.run(**HTTP, tries=3, delay="2s").tries == 2
+    assert place.reporter.said == [("text", "  ready: 500 Internal Server Error; try 2 of 3 in 2 s")]
 
 
 def test_values_and_bounds_are_one_short_line_without_control_characters() -> None:

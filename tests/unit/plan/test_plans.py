@@ -86,7 +86,7 @@ PLANS: dict[str, Plan] = {
     "first-deploy": deploy(replace(FULL, running=(), previous=None)),
     "deploy-over-adopted": deploy(replace(PLAIN, previous=ADOPTED, adopted=ADOPTED)),
     "partial": deploy(PARTIAL),
-    "unchanged": deploy(replace(PLAIN, running=running(NEW), previous=NEW)),
+    "unchanged": deploy(replace(PLAIN, running=running(NEW), previous=NEW, good=True)),
     "rollback": rollback(replace(FULL, snapshot=NEW.id)),
     "post-verify": examined(replace(FULL, running=running(NEW), previous=NEW), "checks", "verify"),
 }
@@ -118,6 +118,12 @@ def names(plan: Plan) -> list[str]:
 
 def test_what_serves_already_is_only_looked_at() -> None:
     assert names(PLANS["unchanged"]) == ["prove", "check", "prove"]
+
+
+def test_what_was_deployed_without_checks_is_marked_good_once_it_passes_them() -> None:
+    unchecked = replace(PLAIN, running=running(NEW), previous=NEW)
+    assert names(deploy(unchecked)) == ["prove", "check", "prove", "retain"]
+    assert names(deploy(replace(unchecked, skip_checks=True))) == ["prove"]
 
 
 def test_nothing_that_runs_is_touched_before_the_switch_and_only_the_switch_has_a_way_back() -> None:
@@ -157,6 +163,21 @@ def test_unchanged_means_every_instance_there_labelled_and_from_its_image(
     instances: tuple[Running, ...], unchanged: bool
 ) -> None:
     assert replace(PLAIN, running=instances).unchanged is unchanged
+
+
+@pytest.mark.parametrize(
+    ("health", "code", "unchanged"),
+    [(Health.HEALTHY, None, True), (Health.EXITED, 1, False), (None, None, False)],
+)
+def test_a_service_that_is_not_managed_has_to_be_there_too(
+    health: Health | None, code: int | None, unchanged: bool
+) -> None:
+    database = replace(
+        running(NEW)[0], workload="postgres", release_id="", health=health or Health.NONE, exit_code=code
+    )
+    there = (*running(NEW), database) if health else running(NEW)
+    candidate = replace(PLAIN.candidate, unmanaged={"postgres": 1})
+    assert replace(PLAIN, candidate=candidate, running=there).unchanged is unchanged
 
 
 def test_a_partial_deploy_is_unchanged_when_its_own_services_are() -> None:

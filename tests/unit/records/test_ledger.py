@@ -39,11 +39,11 @@ class Book:
         outcome = Outcome(verb=verb, status=status, reason=Reason.DEPLOYED, version=tag, rollback=way)
         body = self.frame(environment).outcome(outcome, START, found, **more)
         body["previous"] = back.as_json() if back else None
-        return self._store.append("shop", body).id
+        return self._store.append("shop", body)[0].id
 
     def intent(self, tag: str, environment: str = "staging") -> str:
         body = self.frame(environment).intent(Verb.DEPLOY, START, release(tag), None, "")
-        return self._store.append("shop", body).id
+        return self._store.append("shop", body)[0].id
 
     def verified(self, tag: str, *, passed: bool = True, environment: str = "staging") -> None:
         self._store.append(

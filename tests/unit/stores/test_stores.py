@@ -32,8 +32,8 @@ def tail_of(host: FakeHost) -> None:
 def test_records_are_chained_one_after_the_other() -> None:
     host = FakeHost()
     tail_of(host)
-    first = store(host).append("shop", {"n": 1})
-    second = store(host).append("shop", {"n": 2})
+    (first,) = store(host).append("shop", {"n": 1})
+    (second,) = store(host).append("shop", {"n": 2})
     held = chain.check(store(host).read("shop"))
     assert [record.id for record in held.newest_first()] == [second.id, first.id]
     assert held.head == second.line
@@ -52,7 +52,7 @@ def test_a_lost_race_is_tried_again() -> None:
         return real(path, data, expected_size=expected_size)
 
     host.append = append  # type: ignore[method-assign]
-    assert mine.append("shop", {"n": "mine"}).seq == 1
+    assert mine.append("shop", {"n": "mine"})[0].seq == 1
     assert len(chain.check(mine.read("shop")).lines) == 2
 
 
@@ -67,7 +67,7 @@ def test_a_race_that_is_always_lost_ends() -> None:
 def test_a_view_that_cannot_be_written_is_a_fault() -> None:
     host = FakeHost(commands={("sh",): Ran(code=1, stderr="disk full")})
     with pytest.raises(Unreachable, match="disk full"):
-        store(host).add_history(("x\n",))
+        store(host).publish("shop", history=("x\n",))
 
 
 def test_no_ledger_is_an_empty_one() -> None:
@@ -115,7 +115,7 @@ def test_behind_a_line_longer_than_what_is_read_the_chain_goes_on() -> None:
     line = chain.encode({"x": "y" * 200_000}, seq=0, prev=chain.GENESIS)
     host = FakeHost(files={LEDGER: line})
     host.commands["sh",] = Ran(code=0, stdout=f"{len(line)}\n" + line[-131_072:].decode())
-    assert store(host).append("shop", {}).seq == 1
+    assert store(host).append("shop", {})[0].seq == 1
     assert len(chain.check(host.files[LEDGER]).lines) == 2
 
 
@@ -132,7 +132,7 @@ def test_the_size_of_a_torn_end_is_counted_from_the_front() -> None:
 
     host = FakeHost(commands={("sh",): answer})
     host.append = lambda path, data, *, expected_size: expected_size == len(good)  # type: ignore[method-assign]
-    assert store(host).append("shop", {"n": 2}).seq == 1
+    assert store(host).append("shop", {"n": 2})[0].seq == 1
     assert seen[0][:3] == (LEDGER, str(len(good) + 2), "2")
     assert seen[0][3].endswith("ledger.torn-20260102T030405")
 

@@ -1,6 +1,8 @@
 """The parts of the compose target that only think, and those that only look, on a host in memory."""
 
 import json
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,14 +11,18 @@ from ci_lib.domain.errors import StepFault
 from ci_lib.domain.images import Release
 from ci_lib.domain.outcome import Mark
 from ci_lib.domain.running import Health
+from ci_lib.domain.target import Wanted
 from ci_lib.ports.protocols import Ran
 from ci_lib.targets.compose import commands
+from ci_lib.targets.compose.layout import Layout
+from ci_lib.targets.compose.memory import Memory, Remembered
 from ci_lib.targets.compose.observe import running
 from ci_lib.targets.compose.parsed import Parsed, differences, parse, services_hash
 from ci_lib.targets.compose.pin import MARK, is_loaded, render
 from ci_lib.targets.compose.preflight import HostFacts, judge
 from ci_lib.targets.compose.serving import await_serving
 from ci_lib.targets.compose.site import Site
+from ci_lib.targets.compose.stage import Stage
 from tests.contract.fake_target import digest, image, settings
 from tests.fakes import FakeClock, FakeHost
 
@@ -174,6 +180,8 @@ class TestPreflight:
             ({"compose": "2.19.9"}, "Docker Compose"),
             ({"compose": ""}, "Docker Compose"),
             ({"used": {"/": 80}}, "disk free at /"),
+            ({"used": {}}, "disk free"),
+            ({"closed": ("compose.yaml",)}, "files in the run directory"),
         ],
     )
     def test_what_is_wrong_with_a_host(self, change: dict[str, Any], row: str) -> None:
@@ -182,7 +190,7 @@ class TestPreflight:
             "engine": "27.1",
             "compose": "2.29",
             "networks": frozenset(),
-            "used": {},
+            "used": {"/": 50},
         } | change
         found = failed(HostFacts(**facts))
         assert list(found) == [row]
@@ -275,13 +283,78 @@ class TestObserve:
         assert running(container("api"), {}, 0, "web1").image_ids == ()
 
 
+class TestMemory:
+    def test_what_is_remembered_is_read_once_until_it_changes(self) -> None:
+        new = Release(images=(image("api", "v2"), image("web", "v2")), files="f")
+        lines = [
+            f"current {new.id}",
+            "layout compose.yaml",
+            "layout compose.override.yaml",
+            "foreign .env",
+            f"unknown {json.dumps(new.as_json())}",
+            "layout compose.yaml",
+            f"good {json.dumps(RELEASE.as_json())}",
+            "layout old.yaml",
+            "layout .deploy-actions/images.yaml",
+        ]
+        host = FakeHost(commands={("sh",): Ran(code=0, stdout="\n".join(lines))})
+        memory = Memory(Site(settings=settings("staging"), host=host, clock=FakeClock()))
+        found = memory.read()
+        assert [(kept.release, kept.good, kept.current) for kept in found.kept] == [
+            (new, False, True),
+            (RELEASE, True, False),
+        ]
+        assert (found.layout, found.foreign) == ("compose.yaml\ncompose.override.yaml\n", (".env",))
+        assert found.layouts[RELEASE.id] == "old.yaml\n.deploy-actions/images.yaml\n"
+        assert memory.read() is found
+        memory.changed()
+        assert memory.read() is not found
+
+    def test_a_host_that_was_never_deployed_to_remembers_nothing(self) -> None:
+        host = FakeHost(commands={("sh",): Ran(code=0)})
+        assert Memory(Site(settings=settings("staging"), host=host, clock=FakeClock())).read() == Remembered()
+
+
+class TestStage:
+    def test_the_ledger_is_no_part_of_a_stack_that_lies_around_it(self, tmp_path: Path) -> None:
+        (tmp_path / "records").mkdir()
+        (tmp_path / "records" / "ledger.jsonl").write_text("{}")
+        (tmp_path / "compose.yaml").write_text("services: {}")
+        extra = "    compose: {source: ., files: [compose.yaml]}\n"
+        resolved = settings("staging", extra)
+        records = resolved.records.model_copy(update={"path": str(tmp_path / "records")})
+        resolved = replace(resolved, folder=str(tmp_path), records=records)
+        services = {name: {"image": "x:1"} for name in resolved.managed}
+        host = FakeHost(
+            commands={
+                ("sh",): [Ran(code=0), Ran(code=0, stdout="staged\n" + json.dumps({"services": services}))]
+            }
+        )
+        site = Site(settings=resolved, host=host, clock=FakeClock())
+        memory = Memory(site)
+        stage = Stage(site, Layout(site, memory), memory)
+        stage.resolve(Wanted(images=RELEASE.images))
+        assert stage.files == ("compose.yaml",)
+
+    def test_files_that_did_not_arrive_are_no_mistake_in_the_compose_file(self, tmp_path: Path) -> None:
+        (tmp_path / "docker-compose.yml").write_text("services: {}")
+        resolved = replace(
+            settings("staging", "    compose: {source: .}\n"), folder=str(tmp_path)
+        )
+        host = FakeHost(commands={("sh",): [Ran(code=0), Ran(code=1, stderr="no space left on device")]})
+        site = Site(settings=resolved, host=host, clock=FakeClock())
+        memory = Memory(site)
+        with pytest.raises(StepFault, match=r"could not be staged on web1: no space left"):
+            Stage(site, Layout(site, memory), memory).resolve(Wanted(images=RELEASE.images))
+
+
 class Serving:
     """A host whose engine shows one list of containers after the other."""
 
     def __init__(self, *looks: list[dict[str, Any]], extra: str = "") -> None:
         self.clock = FakeClock()
         answers = [
-            Ran(code=0, stdout="\n".join(["1767323055", *(json.dumps(item) for item in look), "---"]))
+            Ran(code=0, stdout="\n".join(["1767323055", *(f"id {json.dumps(item)}" for item in look), "---"]))
             for look in looks
         ]
         host = FakeHost(commands={("sh",): list(answers)})

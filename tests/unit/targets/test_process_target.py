@@ -1,7 +1,8 @@
 """The process target on real folders, with processes that only exist in a list."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from shutil import rmtree
 from typing import Any
@@ -21,7 +22,7 @@ from ci_lib.ports.local import LocalHost
 from ci_lib.ports.protocols import Process, Ran
 from ci_lib.targets.process.builds import digest_of
 from ci_lib.targets.process.target import ProcessTarget
-from tests.fakes import FakeClock
+from tests.fakes import FakeClock, Tick, quiet
 
 TEXT = """\
 version: 1
@@ -31,7 +32,7 @@ environments: {staging: {tier: staging, owner: me, hosts: [here]}}
 stacks:
   hello:
     target: process
-    process: {services: {web: {command: [PROGRAM, app.py], env: {PORT: "1"}}}}
+    process: {services: {web: {command: [python3, app.py], env: {PORT: "1"}}}}
     images: {hello: {repository: builds/hello, services: [web]}}
 """
 
@@ -43,11 +44,15 @@ class FakeProcesses:
     started: list[tuple[tuple[str, ...], str, Mapping[str, str]]] = field(default_factory=list)
     living: set[int] = field(default_factory=set)
 
-    def start(self, argv: Sequence[str], *, cwd: str, env: Mapping[str, str], log: str) -> Process:
+    @contextmanager
+    def starting(
+        self, argv: Sequence[str], *, cwd: str, env: Mapping[str, str], log: str
+    ) -> Iterator[Process]:
+        pid = len(self.started) + 1
         self.started.append((tuple(argv), cwd, dict(env)))
+        yield Process(pid=pid, started=f"tick {pid}")
         Path(log).write_text(f"log of {argv[0]}\n")
-        self.living.add(len(self.started))
-        return Process(pid=len(self.started), started=f"tick {len(self.started)}")
+        self.living.add(pid)
 
     def alive(self, process: Process) -> bool:
         return process.pid in self.living
@@ -56,8 +61,19 @@ class FakeProcesses:
         self.living.discard(process.pid)
 
 
+class Killed(BaseException):
+    """Nobody catches it, as nobody catches kill -9."""
+
+
 class Folders(LocalHost):
     """This machine's files, and by hand the three commands that the target uses."""
+
+    tick: Tick = staticmethod(quiet)
+
+    def write(self, path: str, data: bytes, *, mode: int = 0o600) -> None:
+        self.tick("before the book")
+        super().write(path, data, mode=mode)
+        self.tick("after the book")
 
     def run(self, argv: Sequence[str], **_: Any) -> Ran:
         if argv[0] == "mkdir":
@@ -71,21 +87,21 @@ class Folders(LocalHost):
 
 @dataclass
 class Place:
+    """A folder with builds and a deploy.yml, `config`; `tick` may kill a run."""
+
     folder: Path
-    program: str = "python3"
+    config: str = TEXT
+    tick: Tick = quiet
     processes: FakeProcesses = field(default_factory=FakeProcesses)
     clock: FakeClock = field(default_factory=FakeClock)
 
     def target(self) -> ProcessTarget:
         """A new one, as each run of ours has."""
-        text = TEXT.replace("PROGRAM", self.program)
-        resolved = resolve(load(text, name="deploy.yml"), "hello", "staging", str(self.folder))
+        resolved = resolve(load(self.config, name="deploy.yml"), "hello", "staging", str(self.folder))
+        host = Folders("here")
+        host.tick = self.tick
         return ProcessTarget(
-            settings=resolved,
-            host=Folders("here"),
-            processes=self.processes,
-            clock=self.clock,
-            base={"PATH": "/bin"},
+            settings=resolved, host=host, processes=self.processes, clock=self.clock, base={"PATH": "/bin"}
         )
 
     def release(self, tag: str, text: str = "") -> Release:
@@ -106,6 +122,10 @@ class Place:
             self.do(kind, release)
         self.do(StepKind.RETAIN, release, good=True, previous="")
         return release
+
+    def running(self) -> list[tuple[str, ...]]:
+        """The commands of the living processes."""
+        return [self.processes.started[pid - 1][0] for pid in sorted(self.processes.living)]
 
     def stored(self, release: Release) -> Path:
         name = release.images[0].digest.replace(":", "-")
@@ -162,6 +182,120 @@ def test_a_switch_that_is_done_again_doubles_nothing(place: Place) -> None:
         place.do(StepKind.SWITCH, release)
     assert len(place.processes.living) == 1
     assert [kept.release.id for kept in place.target().kept()] == [release.id]
+
+
+@pytest.mark.parametrize("moment", ["before the book", "after the book"])
+@pytest.mark.parametrize("again", [StepKind.SWITCH, StepKind.RESTORE])
+def test_whoever_is_killed_while_starting_a_service_leaves_none_that_nobody_knows(
+    place: Place, moment: str, again: StepKind
+) -> None:
+    old = place.deploy("v1")
+    new = place.release("v2")
+    place.do(StepKind.PULL, new)
+
+    def kill(now: str) -> None:
+        if now == moment:
+            raise Killed
+
+    place.tick = kill
+    with pytest.raises(Killed):
+        place.do(StepKind.SWITCH, new)
+    place.tick = quiet
+    assert place.processes.living == set()
+    place.do(again, new if again is StepKind.SWITCH else old)
+    assert len(place.processes.living) == 1
+    assert [item.instance for item in place.target().observe()] == [str(*place.processes.living)]
+
+
+OTHER = """\
+version: 1
+records: {store: directory, path: records}
+hosts: {here: {local: true}}
+environments: {staging: {tier: staging, owner: me, hosts: [here]}}
+stacks:
+  hello:
+    target: process
+    process:
+      settle: 3s
+      services:
+        web: {command: [sh, serve.sh], env: {PORT: "2", MORE: "yes"}}
+        worker: {command: [sh, work.sh]}
+    images: {hello: {repository: builds/hello, services: [web, worker]}}
+"""
+
+
+@pytest.mark.parametrize("way", ["rollback", "restore", "both"])
+def test_a_kept_release_is_started_as_it_was_deployed(place: Place, way: str) -> None:
+    old = place.deploy("v1")
+    place.config = OTHER
+    new = place.release("v2")
+    for kind in (StepKind.PULL, StepKind.SWITCH):
+        place.do(kind, new)
+    assert place.running() == [("sh", "serve.sh"), ("sh", "work.sh")]
+    if way != "restore":
+        candidate = place.target().resolve(Wanted(images=old.images, snapshot=old.id))
+        assert candidate.release.id == old.id
+        assert candidate.workloads == {"web": 1}
+        place.do(StepKind.SWITCH, candidate.release)
+    if way != "rollback":
+        place.do(StepKind.RESTORE, old)
+    assert place.running() == [("python3", "app.py")]
+    env = place.processes.started[-1][2]
+    assert (env["PORT"], env["DEPLOY_VERSION"], "MORE" in env) == ("1", "v1", False)
+    assert [(item.workload, item.release_id) for item in place.target().observe()] == [("web", old.id)]
+
+
+def test_a_release_that_was_good_stays_good_when_it_comes_back(place: Place) -> None:
+    old = place.deploy("v1")
+    place.do(StepKind.SWITCH, place.release("v2"))
+    place.do(StepKind.RESTORE, old)
+    assert [(kept.release.version, kept.good, kept.current) for kept in place.target().kept()] == [
+        ("v1", True, True),
+        ("v2", False, False),
+    ]
+
+
+def test_how_long_a_kept_release_must_have_run_is_what_deploy_yml_says_now(place: Place) -> None:
+    old = place.deploy("v1")
+    place.config = OTHER.replace("3s", "30s")
+    place.do(StepKind.RESTORE, old)
+    with pytest.raises(StepFault, match="not serving after 5 s"):
+        place.do(StepKind.AWAIT_SERVING, old)
+
+
+def test_a_kept_release_does_not_need_the_name_that_its_image_has_in_deploy_yml(place: Place) -> None:
+    old = place.deploy("v1")
+    place.config = TEXT.replace("images: {hello:", "images: {renamed:")
+    place.do(StepKind.RESTORE, old)
+    assert place.running() == [("python3", "app.py")]
+
+
+def test_single_images_that_go_back_are_started_as_the_release_that_serves(place: Place) -> None:
+    old = place.deploy("v1")
+    place.config = OTHER
+    new = place.deploy("v2")
+    mixed = place.target().resolve(Wanted(images=old.images, snapshot=new.id, only=("hello",))).release
+    place.config = TEXT
+    place.do(StepKind.SWITCH, mixed)
+    assert place.running() == [("sh", "serve.sh"), ("sh", "work.sh")]
+
+
+@pytest.mark.parametrize(("before", "after"), [("app.py", "other.py"), ('"1"', '"2"'), ("web", "web1")])
+def test_another_way_to_start_is_another_release(place: Place, before: str, after: str) -> None:
+    release = place.release("v1")
+    place.config = TEXT.replace(before, after)
+    assert place.release("v1").id != release.id
+    place.config = TEXT
+    assert place.release("v1").id == release.id
+
+
+def test_a_release_that_nobody_remembers_is_not_started_somehow(place: Place) -> None:
+    stranger = replace(place.deploy("v1"), services="0" * 64)
+    with pytest.raises(StepFault, match="how release v1 is started is not remembered here"):
+        place.do(StepKind.RESTORE, stranger)
+    assert len(place.processes.living) == 1
+    with pytest.raises(StepFault, match="is not kept here"):
+        place.target().resolve(Wanted(images=stranger.images, snapshot=stranger.id))
 
 
 def test_a_process_that_ends_right_away_fails_with_its_last_words(place: Place) -> None:
@@ -231,7 +365,7 @@ def test_there_must_be_such_a_build(place: Place) -> None:
 def test_the_programs_must_be_there_or_come_with_the_build(
     place: Place, program: str, mark: Mark
 ) -> None:
-    place.program = program
+    place.config = TEXT.replace("python3", program)
     release = place.release("v1")
     (row,) = place.target().preflight(place.target().resolve(Wanted(images=release.images)))
     assert row.mark is mark

@@ -1,0 +1,54 @@
+"""Hosts of deploy.yml, connected when they are needed."""
+
+from contextlib import ExitStack
+from pathlib import Path
+
+from ci_lib.cli.console import Session
+from ci_lib.config.models import HostSettings
+from ci_lib.domain.errors import ConfigFault
+from ci_lib.ports.local import LocalHost
+from ci_lib.ports.protocols import Host
+
+
+class Hosts:
+    """Hosts by name, each connected once; ``folder`` is where relative paths of deploy.yml start."""
+
+    def __init__(self, session: Session, folder: str, stack: ExitStack) -> None:
+        self._session = session
+        self._folder = folder
+        self._stack = stack
+        self._made: dict[str, Host] = {}
+
+    def __call__(self, name: str, settings: HostSettings) -> Host:
+        """The host of that name."""
+        if name not in self._made:
+            self._made[name] = self._make(name, settings)
+        return self._made[name]
+
+    def _make(self, name: str, settings: HostSettings) -> Host:
+        if settings.local:
+            return LocalHost(name, sudo=settings.sudo)
+        from ci_lib.ports.ssh import SshHost
+
+        assert settings.ssh is not None
+        assert settings.known_hosts is not None
+        known_hosts = Path(self._folder) / settings.known_hosts
+        if not known_hosts.is_file():
+            raise ConfigFault(
+                f"hosts.{name}.known_hosts: there is no file {settings.known_hosts}",
+                hint="fetch the keys with ssh-keyscan, compare them with the host's own, and commit the file",
+            )
+        destination, port = split_destination(settings.ssh)
+        key = self._session.secret(settings.key_env) if settings.key_env else None
+        host = SshHost(
+            name, destination, known_hosts=str(known_hosts), port=port, private_key=key, sudo=settings.sudo
+        )
+        return self._stack.enter_context(host)
+
+
+def split_destination(text: str) -> tuple[str, int | None]:
+    """Take ``user@host:port`` apart; an IPv6 address with a port stands in brackets."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdigit() or (":" in host and not host.endswith("]")):
+        return text.replace("[", "").replace("]", ""), None
+    return host.replace("[", "").replace("]", ""), int(port)

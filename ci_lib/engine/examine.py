@@ -1,0 +1,127 @@
+"""The steps that the engine performs itself, so that no target can be lenient about them."""
+
+from collections.abc import Callable, Mapping
+
+from ci_lib.domain.errors import StepFault
+from ci_lib.domain.outcome import CheckResult, Mark
+from ci_lib.domain.plan import Step, StepKind, StepReport
+from ci_lib.domain.reasons import Reason
+from ci_lib.domain.running import Running
+from ci_lib.domain.target import Candidate
+from ci_lib.engine.tools import Tools
+from ci_lib.plan.ground import instances, strangers
+from ci_lib.ports.protocols import PortFault
+
+_Identity = tuple[tuple[str, str, int, bool], ...]
+
+
+class Examiner:
+    """Performs the steps of ``ENGINE_KINDS``; ``preflight`` and ``checks`` collect what was found.
+
+    ``candidate`` is what preflight looks at; ``variables`` are the facts for hooks and checks.
+    """
+
+    def __init__(
+        self, tools: Tools, candidate: Candidate | None, variables: Mapping[str, str] | None
+    ) -> None:
+        self._tools = tools
+        self._candidate = candidate
+        self._variables = variables or {}
+        self._identity: _Identity | None = None
+        self.preflight: list[CheckResult] = []
+        self.checks: list[CheckResult] = []
+        self.steps: Mapping[StepKind, Callable[[Step], StepReport]] = {
+            StepKind.PREFLIGHT: self._preflight,
+            StepKind.PROVE: self._prove,
+            StepKind.CHECK: self._check,
+            StepKind.HOOK: self._hook,
+        }
+
+    def begin_anew(self) -> None:
+        """Something else is about to run: the next proof is the first one again."""
+        self._identity = None
+
+    def _preflight(self, _: Step) -> StepReport:
+        if self._candidate is None:
+            raise StepFault("preflight has nothing to look at", reason=Reason.BUG)
+        results = self._tools.target.preflight(self._candidate)
+        self.preflight.extend(results)
+        for result in results:
+            self._tools.reporter.check(result)
+        failed = [check for check in results if check.mark is Mark.FAILED]
+        if failed:
+            raise StepFault(
+                "; ".join(f"{check.name}: {check.value}, wanted {check.bound}" for check in failed),
+                hint="nothing was changed; set it right, or change the bound under `preflight:`",
+                reason=Reason.PREFLIGHT,
+            )
+        return StepReport()
+
+    def _prove(self, step: Step) -> StepReport:
+        """Digest by digest; the second proof of a plan also shows that nothing restarted in between."""
+        if step.release is None:
+            raise StepFault("there is no release to prove", reason=Reason.BUG)
+        running = self._tools.target.observe()
+        judged = step.args.get("workloads") or self._tools.settings.managed
+        managed = tuple(
+            item
+            for item in running
+            if item.workload in self._tools.settings.managed and item.workload in judged
+        )
+        for item, image in strangers(step.release, self._tools.settings, managed):
+            raise StepFault(
+                f"{item.workload} does not run {image.pinned} but {_known_as(item)}",
+                hint="the service was started from another image; see `status`",
+            )
+        self._complete(step, managed)
+        identity = tuple(sorted(item.identity for item in managed))
+        if self._identity is not None and identity != self._identity:
+            names = _differing(managed, self._identity)
+            raise StepFault(
+                f"restarted or replaced while the checks ran: {names}",
+                hint="see the logs in the evidence: it crashes, or somebody else deploys",
+            )
+        self._identity = identity
+        return StepReport()
+
+    def _complete(self, step: Step, managed: tuple[Running, ...]) -> None:
+        counts = instances(managed)
+        for workload, wanted in step.args.get("workloads", {}).items():
+            if counts.get(workload, 0) < wanted:
+                raise StepFault(f"{workload} has {counts.get(workload, 0)} instances, wanted {wanted}")
+        one_shot = self._tools.settings.settings.compose.one_shot
+        for item in managed:
+            if not item.serving and (item.exit_code != 0 or item.workload not in one_shot):
+                raise StepFault(f"{item.workload} is {item.health} (exit code {item.exit_code})")
+
+    def _check(self, step: Step) -> StepReport:
+        results = self._tools.check(tuple(step.args["groups"]), self._variables)
+        self.checks.extend(results)
+        failed = [check for check in results if check.mark is not Mark.PASSED]
+        if failed:
+            raise StepFault(
+                "; ".join(f"{check.name}: {check.value}, wanted {check.bound}" for check in failed),
+                hint="see the checks' table and the logs in the evidence",
+                reason=Reason.CHECKS,
+            )
+        return StepReport()
+
+    def _hook(self, step: Step) -> StepReport:
+        command = tuple(step.args["command"])
+        what = f"hook {step.args['name']} {command[0]!r}"
+        try:
+            ran = self._tools.hook(command, self._variables, step.time_limit)
+        except PortFault as fault:
+            raise StepFault(f"{what}: {fault}", reason=Reason.HOOK) from fault
+        if not ran.ok:
+            raise StepFault(f"{what} exited {ran.code}: {ran.said}", reason=Reason.HOOK)
+        return StepReport()
+
+
+def _known_as(item: Running) -> str:
+    return item.image_ids[0] if item.image_ids else "an unknown image"
+
+
+def _differing(managed: tuple[Running, ...], before: _Identity) -> str:
+    names = sorted({item.workload for item in managed if item.identity not in before})
+    return ", ".join(names) or "some are gone"

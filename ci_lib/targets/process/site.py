@@ -1,0 +1,71 @@
+"""Where a stack lives on this machine, and what it is worked on with."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ci_lib.config.models import Processes as ProcessSettings
+from ci_lib.config.resolved import Resolved
+from ci_lib.domain.images import Image
+from ci_lib.ports.protocols import Clock, Host, NotFound, Processes
+from ci_lib.targets.process.book import Book
+
+_LOG_LINES = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """One stack in one environment on this machine.
+
+    ``base`` is the environment that every service starts with (PATH, HOME, LANG): nothing else of ours is
+    handed on, since it may hold secrets.
+    """
+
+    settings: Resolved
+    host: Host
+    processes: Processes
+    clock: Clock
+    base: Mapping[str, str]
+
+    @property
+    def process(self) -> ProcessSettings:
+        """The target's settings."""
+        return self.settings.settings.process
+
+    @property
+    def logs(self) -> str:
+        """The folder of the services' logs."""
+        return f"{self.process.run_dir}/logs"
+
+    @property
+    def images(self) -> Path:
+        """The folder of the releases' folders."""
+        return Path(self.process.run_dir) / "images"
+
+    def folder(self, image: Image) -> Path:
+        """The folder that an image is kept in, and that its services run in."""
+        return self.images / image.digest.replace(":", "-")
+
+    def log(self, service: str) -> str:
+        """The log of a service."""
+        return f"{self.logs}/{service}.log"
+
+    def log_end(self, service: str, lines: int = _LOG_LINES) -> str:
+        """The last lines of a service's log; empty where there is none."""
+        try:
+            data = self.host.read(self.log(service))
+        except NotFound:
+            return ""
+        return "\n".join(data.decode(errors="replace").splitlines()[-lines:])
+
+    def book(self) -> Book:
+        """What was remembered."""
+        return Book.read(self.host, self._book)
+
+    def remember(self, book: Book) -> None:
+        """Replace what was remembered."""
+        book.write(self.host, self._book)
+
+    @property
+    def _book(self) -> str:
+        return f"{self.process.run_dir}/book.json"
