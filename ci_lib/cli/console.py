@@ -2,6 +2,7 @@
 
 import difflib
 import getpass
+import os
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -32,13 +33,15 @@ Values = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """One call of the command line."""
+    """One call of the command line. ``out`` and ``err`` are the streams that ``reporter`` speaks on."""
 
     env: Mapping[str, str]
     facts: CiFacts
     redact: Redactor
     reporter: Reporter
     runner: Host
+    out: Console
+    err: Console
 
     def value(self, name: str) -> str:
         """An environment variable that deploy.yml names; raise ``ConfigFault`` when it is not set."""
@@ -61,15 +64,39 @@ class Session:
         self.reporter.mask(secrets)
 
 
-def open_session(*, quiet: bool = False) -> Session:
-    """Read the environment, find the CI, mask what looks secret. ``quiet`` keeps standard output for JSON."""
+class LastingConsole(Console):
+    """A console that outlives its reader: a release goes on when whoever watched it has left (``| head``)."""
+
+    def write(self, text: str) -> None:
+        """Write ``text``; once nobody reads any more, it goes nowhere."""
+        try:
+            super().write(text)
+        except BrokenPipeError:
+            # The descriptor itself, or Python would complain at its end about what is still in the buffer.
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self._stream.fileno())
+            os.close(nowhere)
+
+
+def open_session(*, quiet: bool = False, lasting: bool = False) -> Session:
+    """Read the environment, find the CI, mask what looks secret.
+
+    ``quiet`` keeps standard output for JSON. ``lasting``: nothing stops because our reader has left.
+    """
     env = {"USER": _user(), **environment()}
     process = this_process()
     owner = f"local:{machine()}/{process.pid}.{process.started}"
     facts = detect(env, local_owner=owner)
     redact = Redactor(secret_values(env))
-    reporter = _reporter(env, facts, redact, quiet=quiet)
-    return Session(env=env, facts=facts, redact=redact, reporter=reporter, runner=LocalHost("runner"))
+    console = LastingConsole if lasting else Console
+    out, err = console.of(sys.stdout, env), console.of(sys.stderr, env)
+    reporter: Reporter
+    if facts.provider == "github":
+        reporter = GitHubReporter(env=env, console=err if quiet else out, files=LocalFiles(), redact=redact)
+    else:
+        reporter = LocalReporter(out=out, err=err, redact=redact, quiet=quiet)
+    runner = LocalHost("runner")
+    return Session(env=env, facts=facts, redact=redact, reporter=reporter, runner=runner, out=out, err=err)
 
 
 def _user() -> str:
@@ -77,14 +104,6 @@ def _user() -> str:
         return getpass.getuser()
     except (KeyError, OSError):  # a container may run under a number that has no name
         return "unknown"
-
-
-def _reporter(env: Mapping[str, str], facts: CiFacts, redact: Redactor, *, quiet: bool) -> Reporter:
-    if facts.provider == "github":
-        console = Console.of(sys.stderr if quiet else sys.stdout, env)
-        return GitHubReporter(env=env, console=console, files=LocalFiles(), redact=redact)
-    out, err = Console.of(sys.stdout, env), Console.of(sys.stderr, env)
-    return LocalReporter(out=out, err=err, redact=redact, quiet=quiet)
 
 
 def load_file(name: str) -> Loaded:

@@ -25,8 +25,8 @@ def run(values: Values) -> Exit:
 
 
 def _outcomes(chain: Chain, environment: str) -> Iterator[Record]:
-    needle = f'"environment":"{environment}"' if environment else '"environment":'
-    for record in chain.newest_first('"phase":"outcome"', needle):
+    here = (f'"environment":"{environment}"',) if environment else ()
+    for record in chain.newest_first('"phase":"outcome"', *here):
         shown = "status" in record.body or record.body["type"] == ADOPTED
         if shown and environment in ("", record.text("environment")):
             yield record

@@ -7,7 +7,8 @@ from typing import Any, assert_never
 
 import click
 
-from ci_lib.cli.table import TABLE, Command, Kind, Option
+from ci_lib.cli.options import Kind, Option
+from ci_lib.cli.table import TABLE, Command
 from ci_lib.domain.errors import Cancelled
 from ci_lib.domain.reasons import Exit
 from ci_lib.version import VERSION
@@ -16,6 +17,9 @@ _EPILOG = (
     "Exit codes: 0 done; 2 usage or configuration; 3 stopped, nothing changed; 4 a check failed; "
     "10-12 refused; 13 locked; 20 rolled back; 24 needs a person; 70 a defect; 130 cancelled."
 )
+
+_UNREAD = 141
+"""What a shell reports for a program that wrote on when its reader had left."""
 
 _LARGEST = 1_000_000
 """More seconds, or lines, than anybody means."""
@@ -101,6 +105,9 @@ def main(arguments: list[str] | None = None) -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(int(Exit.USAGE))
+    except SystemExit as end:
+        # click ends with 1, which is no exit code of ours, when our reader has left: `history | head -1`.
+        sys.exit(_UNREAD if end.code == 1 else end.code)
     except Exception:
         # Python itself would end with 1, which is no exit code of ours.
         traceback.print_exc()

@@ -2,7 +2,6 @@
 
 import json
 import secrets
-import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
@@ -31,7 +30,7 @@ def run_verb(verb: Verb, values: Values, play: Play) -> Exit:
     """Run a verb of the engine and leave summary, evidence, outputs and an exit code."""
     cancel_on_signals()
     quiet = bool(values.get("json"))
-    session = open_session(quiet=quiet)
+    session = open_session(quiet=quiet, lasting=True)
     settings: Resolved | None = None
     try:
         settings = settings_for(values, session)
@@ -47,7 +46,7 @@ def run_verb(verb: Verb, values: Values, play: Play) -> Exit:
         outcome = _early(verb, values, session, met.reason, met.message, met.hint)
     except Exception as error:
         # The boundary: a defect ends in an exit code of its own, with the traceback for its report.
-        sys.stderr.write(session.redact(traceback.format_exc()))
+        session.err.write(session.redact(traceback.format_exc()))
         hint = "this is a defect of deploy-actions; please report it with the lines above"
         outcome = _early(verb, values, session, Reason.BUG, f"{type(error).__name__}: {error}", hint)
     return finish(session, settings, values, outcome, quiet=quiet)
@@ -102,7 +101,7 @@ def finish(
         reporter.summary(summary(outcome, now=SystemClock().now()))
     reporter.outputs(outputs(outcome))
     if quiet:
-        sys.stdout.write(json.dumps(outcome.as_json(), indent=2) + "\n")
+        session.out.line(json.dumps(outcome.as_json(), indent=2))
     else:
         reporter.verdict(mark(outcome), terminal(outcome))
     return outcome.exit

@@ -1,5 +1,6 @@
 """``deploy-actions verified``: what passed where, newest first."""
 
+from heapq import merge
 from itertools import islice
 
 from ci_lib.cli.console import Session, Values
@@ -15,14 +16,10 @@ def run(values: Values) -> Exit:
     def find(session: Session) -> Found:
         with ledger_of(values, session) as (loaded, _, chain):
             names = [values["environment"]] if values["environment"] else list(loaded.config.environments)
-            passed = [
-                (record, release)
-                for name in names
-                for record, release, good in ledger.verified_versions(chain, name)
-                if good
-            ]
-        newest = sorted(passed, key=lambda pair: pair[0].seq, reverse=True)
-        chosen = list(islice(newest, int(values["limit"])))
+            found = [ledger.verified_versions(chain, name) for name in names]
+            newest = merge(*found, key=lambda one: one[0].seq, reverse=True)
+            passed = ((record, release) for record, release, good in newest if good)
+            chosen = list(islice(passed, int(values["limit"])))
         rows = [
             VerifiedRow(
                 time=record.text("time"),

@@ -2,21 +2,15 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field
 
-from ci_lib.config.patterns import CHECK, SERVICE, URL
+from ci_lib.config.base import Argv, Model, Port, ServiceName
+from ci_lib.config.patterns import CHECK, URL
 from ci_lib.config.units import Duration, TimeLimit
 
-Argv = Annotated[tuple[str, ...], Field(min_length=1)]
-ServiceName = Annotated[str, StringConstraints(pattern=SERVICE)]
-"""What Docker Compose allows, and never an option: it begins with a letter or digit."""
-Port = Annotated[int, Field(ge=1, le=65535)]
 
-
-class CheckBase(BaseModel):
+class CheckBase(Model):
     """What every check has: a name, a place it looks from, and patience."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     name: str = Field(pattern=CHECK)
     """What results and summaries call it; one check of a stack has it."""

@@ -6,21 +6,13 @@ overrides: only keys that are written count.
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
-from ci_lib.config.checks import Argv, Check, ServiceName
-from ci_lib.config.patterns import ENV, NAME, SQL, SSH
-from ci_lib.config.units import Duration, Percent, TimeLimit
-
-Name = Annotated[str, StringConstraints(pattern=NAME)]
-"""Names become paths, labels and lines of a log: lower case, digits, dash, underscore, 63 at most."""
-EnvName = Annotated[str, StringConstraints(pattern=ENV)]
-
-
-class Model(BaseModel):
-    """Unknown keys are errors; values never change after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+from ci_lib.config.base import EnvName, Model, Name, ServiceName
+from ci_lib.config.checks import Check
+from ci_lib.config.handling import Evidence, Hooks, Limits, Preflight
+from ci_lib.config.patterns import SQL, SSH
+from ci_lib.config.units import Duration, TimeLimit
 
 
 class Records(Model):
@@ -136,43 +128,6 @@ class Processes(Model):
     """How long a process gets between SIGTERM and SIGKILL."""
 
 
-class Hooks(Model):
-    """The team's own scripts, run on the runner in deploy.yml's folder with the facts as DEPLOY_*."""
-
-    before_switch: tuple[Argv, ...] = ()
-    """A failure stops the run; nothing was changed."""
-    after_verify: tuple[Argv, ...] = ()
-    """A failure is a warning: the release is serving."""
-    on_failure: tuple[Argv, ...] = ()
-    """Run when a release failed, after the way back."""
-
-
-class Limits(Model):
-    """How long each kind of step may take."""
-
-    prepare: TimeLimit = 120.0
-    """Staging the files and reading the configuration."""
-    pull: TimeLimit = 600.0
-    """Pulling all images."""
-    backup: TimeLimit = 900.0
-    """The whole backup."""
-    switch: TimeLimit = 300.0
-    """Replacing what runs, and going back."""
-    serving: TimeLimit = 120.0
-    """Until every service must be serving."""
-    hook: TimeLimit = 300.0
-    """Each hook."""
-
-
-class Preflight(Model):
-    """Bounds of the checks before a deploy."""
-
-    disk_free: Percent = 20.0
-    """Share of the disk that must be free, on the file systems of Docker and of the run directory."""
-    resource_limits: Literal["warn", "fail", "ignore"] = "warn"
-    """What to do when a managed service has no CPU or memory limit."""
-
-
 class Postgres(Model):
     """A database to dump, in a service of the stack."""
 
@@ -195,15 +150,6 @@ class Backup(Model):
     """How many are kept; the newest good one always is."""
     postgres: tuple[Postgres, ...] = ()
     """Databases to dump; Compose and environment files are saved in any case."""
-
-
-class Evidence(Model):
-    """What goes into the evidence folder."""
-
-    logs: bool = True
-    """Container logs on failure; they may hold secrets that nobody declared."""
-    mask_env: tuple[EnvName, ...] = ()
-    """Further environment variables whose values are masked everywhere."""
 
 
 class StackSettings(Model):

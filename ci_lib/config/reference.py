@@ -27,8 +27,8 @@ def reference() -> str:
     made = schema()
     models: dict[str, Node] = made["$defs"]
     titles = _titles(made, models)
-    sections = [_section("The whole file", made, models, titles)]
-    sections += [_section(titles[name], models[name], models, titles) for name in titles]
+    sections = [_section("The whole file", made, titles)]
+    sections += [_section(titles[name], models[name], titles) for name in titles]
     return "\n".join([_HEAD, *sections])
 
 
@@ -59,9 +59,9 @@ def _used(node: Node, at: str) -> Iterator[tuple[str, str]]:
         yield from _used(value[1], f"{at}.NAME")
 
 
-def _section(title: str, model: Node, models: dict[str, Node], titles: dict[str, str]) -> str:
+def _section(title: str, model: Node, titles: dict[str, str]) -> str:
     rows = [
-        f"| `{key}` | {_type(node, titles)} | {_default(key, node, model)} | {_meaning(node, models)} |"
+        f"| `{key}` | {_type(node, titles)} | {_default(key, node, model)} | {_meaning(node)} |"
         for key, node in model["properties"].items()
     ]
     head = ["| key | type | default | meaning |", "|---|---|---|---|"]
@@ -122,10 +122,8 @@ def _default(key: str, node: Node, model: Node) -> str:
     return f"`{default if isinstance(default, str) else json.dumps(default)}`"
 
 
-def _meaning(node: Node, models: dict[str, Node]) -> str:
-    """The key's docstring; pydantic leaves it out where it is the model's own."""
-    model = models.get(node.get("$ref", "").rpartition("/")[2], {})
-    text: str = node.get("description") or model.get("description", "")
+def _meaning(node: Node) -> str:
+    text: str = node.get("description", "")
     return text.replace("\n", " ").replace("|", "\\|")
 
 

@@ -1,9 +1,16 @@
 """The JSON Schema of deploy.yml, generated from the models; running this module prints it."""
 
+import ast
+import inspect
 import json
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema
+from pydantic_core.core_schema import ModelSchema
 
 from ci_lib.config.models import DeployConfig
 from ci_lib.config.patterns import DURATION, PERCENT
@@ -17,7 +24,7 @@ def schema() -> dict[str, Any]:
 
     It says what the shape must be; the rules between parts (``config/rules.py``) are beyond it.
     """
-    made = DeployConfig.model_json_schema(by_alias=True)
+    made = DeployConfig.model_json_schema(by_alias=True, schema_generator=_Described)
     for part in parts(made):
         _close(part)
         _default_as_written(part)
@@ -33,6 +40,31 @@ def parts(node: object) -> Iterator[dict[str, Any]]:
     elif isinstance(node, list):
         for under in node:
             yield from parts(under)
+
+
+class _Described(GenerateJsonSchema):
+    """Gives every key the description that stands below its field in the source."""
+
+    def model_schema(self, schema: ModelSchema) -> dict[str, Any]:
+        """As pydantic does, with the descriptions."""
+        made = super().model_schema(schema)
+        model: type[BaseModel] = schema["cls"]
+        for name, text in _descriptions(model).items():
+            made["properties"][model.model_fields[name].alias or name]["description"] = text
+        return made
+
+
+def _descriptions(model: type[BaseModel]) -> dict[str, str]:
+    """Field → the text below it, those of the models that this one extends included."""
+    found: dict[str, str] = {}
+    for origin in reversed(model.__mro__[: model.__mro__.index(BaseModel)]):
+        (source,) = ast.parse(inspect.getsource(origin)).body
+        assert isinstance(source, ast.ClassDef)
+        for field, below in pairwise(source.body):
+            match field, below:
+                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                    found[name] = inspect.cleandoc(text)
+    return found
 
 
 def _close(part: dict[str, Any]) -> None:

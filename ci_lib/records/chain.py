@@ -17,6 +17,7 @@ from ci_lib.domain.reasons import Reason
 from ci_lib.domain.store import Record
 
 GENESIS = "0" * 64
+_START = b'{"seq":'
 _LINE = re.compile(
     rb'\{"seq":(?P<seq>\d{1,15}),"prev":"[0-9a-f]{64}","id":"(?P<id>[0-9a-f]{64})","body":(?P<body>\{.*\})\}'
 )
@@ -25,13 +26,13 @@ _LINE = re.compile(
 def encode(body: Mapping[str, Any], *, seq: int, prev: str) -> bytes:
     """A ledger line with its line feed."""
     text = json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
-    return b'%s%s","body":%s}\n' % (_head(seq, prev.encode()), _sha(text), text)
+    return b'%s%s","body":%s}\n' % (_head(seq, prev), hashlib.sha256(text).hexdigest().encode(), text)
 
 
 def decode(line: bytes) -> Record:
     """Read one line (without line feed) whose place in the chain was checked; verifies the body's hash."""
     found = _LINE.fullmatch(line)
-    if found is None or _sha(found["body"]) != found["id"]:
+    if found is None or hashlib.sha256(found["body"]).hexdigest().encode() != found["id"]:
         raise damaged(f"the body of line {line[:12].decode(errors='replace')}… does not match its id")
     return Record(
         seq=int(found["seq"]),
@@ -44,19 +45,32 @@ def decode(line: bytes) -> Record:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chain:
-    """A ledger whose chain holds: its lines, the hash of the last one, and a torn rest, if any."""
+    """A ledger whose chain holds: its whole lines, the hash of the last one, and a torn rest, if any.
 
-    lines: tuple[bytes, ...]
+    The bytes stay in one piece. A long ledger cut into lines costs more than its hashes do, and what is
+    searched for is found faster in one piece too.
+    """
+
+    data: bytes
     head: str
     torn: bytes = b""
+
+    @property
+    def lines(self) -> tuple[bytes, ...]:
+        """Each line without its line feed, oldest first."""
+        return tuple(self.data.split(b"\n")[:-1])
 
     def newest_first(self, *needles: str) -> Iterator[Record]:
         """The records from the end, only those whose line contains every needle.
 
-        Looking for bytes first makes a question to a long ledger cheap: most lines are never parsed.
+        The last needle leads: the ledger is searched for it backwards, and only the lines that it stands in
+        are looked at any closer. So name the rarest last.
         """
-        wanted = [needle.encode() for needle in needles]
-        for line in reversed(self.lines):
+        wanted = [needle.encode() for needle in needles] or [_START]
+        end = len(self.data)
+        while (found := self.data.rfind(wanted[-1], 0, end)) >= 0:
+            end = self.data.rfind(b"\n", 0, found) + 1
+            line = self.data[end : self.data.index(b"\n", found)]
             if all(needle in line for needle in wanted):
                 yield decode(line)
 
@@ -66,18 +80,18 @@ def check(data: bytes) -> Chain:
 
     An unterminated last line is what a killed writer leaves: it is set apart, not damage. A ledger that
     was cut off at the end looks intact from inside; that is why the head is printed in every summary. The
-    last line's body is checked here too, since no other line speaks for it.
+    last line is decoded here too, which checks its body: no other line speaks for it.
     """
-    *lines, torn = data.split(b"\n")
-    prev = GENESIS.encode()
-    for number, line in enumerate(lines):
-        head = _head(number, prev)
-        if not line.startswith(head) or not line.endswith(b"}"):
+    view = memoryview(data)
+    prev, number, start = GENESIS, 0, 0
+    while (end := data.find(b"\n", start)) >= 0:
+        if not (data.startswith(_head(number, prev), start) and data.endswith(b"}", start, end)):
             raise damaged(f"line {number + 1} does not follow from the line before it")
-        prev = _sha(line)
-    if lines:
-        decode(lines[-1])
-    return Chain(lines=tuple(lines), head=prev.decode(), torn=torn)
+        prev = hashlib.sha256(view[start:end]).hexdigest()
+        number, start = number + 1, end + 1
+    chain = Chain(data=data[:start], head=prev, torn=data[start:])
+    next(chain.newest_first(), None)
+    return chain
 
 
 def damaged(what: str) -> Refusal:
@@ -89,9 +103,5 @@ def damaged(what: str) -> Refusal:
     )
 
 
-def _head(seq: int, prev: bytes) -> bytes:
-    return b'{"seq":%d,"prev":"%s","id":"' % (seq, prev)
-
-
-def _sha(data: bytes) -> bytes:
-    return hashlib.sha256(data).hexdigest().encode()
+def _head(seq: int, prev: str) -> bytes:
+    return f'{{"seq":{seq},"prev":"{prev}","id":"'.encode()

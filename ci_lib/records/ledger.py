@@ -68,7 +68,7 @@ def deployed(chain: Chain, environment: str) -> Iterator[Deployed]:
     seen: set[str] = set()
     left: set[str] = set()
     bad = _bad(chain, environment)
-    for record in chain.newest_first(f'"environment":"{environment}"', '"phase":"outcome"'):
+    for record in chain.newest_first('"phase":"outcome"', f'"environment":"{environment}"'):
         body = record.body
         if record.text("environment") != environment or not body.get("release"):
             continue
@@ -137,7 +137,7 @@ def _passed(record: Record) -> bool:
 def last_served(chain: Chain, environment: str) -> Release | None:
     """The release that the ledger believes to be serving in an environment."""
     kinds = {str(Status.DEPLOYED), str(Status.UNCHANGED)}
-    for record in chain.newest_first(f'"environment":"{environment}"', '"phase":"outcome"'):
+    for record in chain.newest_first('"phase":"outcome"', f'"environment":"{environment}"'):
         if record.text("environment") != environment:
             continue
         if record.text("status") in kinds and record.body.get("release"):

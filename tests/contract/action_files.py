@@ -3,7 +3,8 @@
 import json
 import shlex
 
-from ci_lib.cli.table import Command, Kind, Option, Where
+from ci_lib.cli.options import Kind, Option, Where
+from ci_lib.cli.table import Command
 from tests.contract.markdown import cell, default_of, table
 
 UPLOAD = "actions/upload-artifact@ea165f8d65b6e75b540449e92b4886f43607fa02 # v4.6.2"

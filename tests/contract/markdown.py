@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ci_lib.cli.table import Option
+from ci_lib.cli.options import Option
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -1,6 +1,7 @@
 """The generated pages of `docs/reference/` that are about the command line."""
 
-from ci_lib.cli.table import COMMANDS, VERBS, Command, Kind, Option, Where
+from ci_lib.cli.options import Kind, Option, Where
+from ci_lib.cli.table import COMMANDS, VERBS, Command
 from ci_lib.domain.reasons import GREEN, REASONS, Exit, Status
 from tests.contract.markdown import cell, default_of, table
 
@@ -22,7 +23,9 @@ _EXIT_CODES = """\
 
 <!-- Written by `make docs` from ci_lib/domain/reasons.py; a contract test holds the two equal. -->
 
-Both lists are closed. 1 is never used: it is what a crashing interpreter returns.
+Both lists are closed. 1 is never used: it is what a crashing interpreter returns. A command that only looks
+ends with 141 when its reader leaves early, as in `history | head -1`; a verb goes on, and ends as it would
+have.
 """
 
 

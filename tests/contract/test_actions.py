@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from ci_lib.cli.table import VERBS, Command, Kind, Where
+from ci_lib.cli.options import Kind, Where
+from ci_lib.cli.table import VERBS, Command
 from ci_lib.report.outputs import outputs
 from tests.contract.generate import ROOT, files
 from tests.golden.outcomes import DEPLOYED

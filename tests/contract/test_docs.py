@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from ci_lib.cli.table import TABLE, Where
+from ci_lib.cli.options import Where
+from ci_lib.cli.table import TABLE
 from ci_lib.config.load import load
 from ci_lib.config.resolve import resolve
 from ci_lib.domain.reasons import REASONS, Exit, Reason

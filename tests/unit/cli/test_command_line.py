@@ -11,8 +11,11 @@ from click.testing import CliRunner
 
 from ci_lib.cli import look, wiring
 from ci_lib.cli.console import stack_of
+from ci_lib.cli.dotenv import secrets_of
+from ci_lib.cli.hosts import split_destination
 from ci_lib.cli.main import cli, main
-from ci_lib.cli.table import COMMANDS, PREFIX, TABLE, VERBS, Kind, Where
+from ci_lib.cli.options import PREFIX, Kind, Where
+from ci_lib.cli.table import COMMANDS, TABLE, VERBS
 from ci_lib.cli.verb import request_of
 from ci_lib.config.load import load
 from ci_lib.domain.errors import Cancelled, UsageFault
@@ -237,7 +240,7 @@ class TestParts:
     def test_an_ssh_destination_is_taken_apart(
         self, text: str, destination: str, port: int | None
     ) -> None:
-        assert wiring.split_destination(text) == (destination, port)
+        assert split_destination(text) == (destination, port)
 
     def test_the_only_stack_need_not_be_named_and_a_slip_is_answered(self) -> None:
         loaded = load(DEPLOY_YML, name="deploy.yml")
@@ -260,5 +263,5 @@ class TestParts:
         from tests.fakes import FakeHost
 
         host = FakeHost(files={"/run/.env": b"A=short\nB='a long secret'\n# c\nC=\nD=x=yyyyyyyy\n"})
-        assert wiring._dotenv(host, "/run") == ("a long secret", "x=yyyyyyyy")
-        assert wiring._dotenv(FakeHost(), "/run") == ()
+        assert secrets_of(host, "/run") == ("a long secret", "x=yyyyyyyy")
+        assert secrets_of(FakeHost(), "/run") == ()

@@ -103,6 +103,11 @@ def test_what_is_no_ledger_is_damage(data: bytes) -> None:
     damaged(data)
 
 
+def test_a_line_of_another_form_is_damage_though_the_chain_holds() -> None:
+    cut = written([{"a": 1}])[0][:-3]
+    damaged(cut + b"\n" + encode({"b": 2}, seq=1, prev=hashlib.sha256(cut).hexdigest()))
+
+
 def test_a_body_that_does_not_match_its_id_is_never_read() -> None:
     lines = written([{"result": "FAILED"}, {"x": 1}])
     with pytest.raises(Refusal):
@@ -113,3 +118,19 @@ def test_records_are_found_by_what_stands_in_their_line() -> None:
     chain = check(b"".join(written([{"a": "x"}, {"a": "y"}, {"a": "x", "b": "z"}])))
     assert [record.seq for record in chain.newest_first('"a":"x"')] == [2, 0]
     assert [record.seq for record in chain.newest_first('"a":"x"', '"b":"z"')] == [2]
+    assert [record.seq for record in chain.newest_first('"b":"z"', '"a":"x"')] == [2]
+    assert list(chain.newest_first('"a":"nowhere"')) == []
+
+
+NEEDLES = st.sampled_from(['"', ":", "1", "a", '{"seq":', "},", "\n", '}\n{"seq"'])
+
+
+@given(BODIES, st.lists(NEEDLES, max_size=3))
+def test_a_search_finds_the_same_as_looking_at_every_line(
+    bodies: list[dict[str, Any]], needles: list[str]
+) -> None:
+    lines = [line[:-1] for line in written(bodies)]
+    chain = check(b"\n".join([*lines, b""]))
+    found = [record.seq for record in chain.newest_first(*needles)]
+    wanted = [at for at, line in enumerate(lines) if all(needle.encode() in line for needle in needles)]
+    assert found == wanted[::-1]

@@ -1,0 +1,123 @@
+"""Every option that a command may have, described once.
+
+Standard library only: ``--help`` reads this and the table, and nothing else.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+PREFIX = "DEPLOY_ACTIONS_"
+"""Options are also environment variables of this prefix: flag beats environment beats default."""
+
+
+class Kind(StrEnum):
+    """What an option takes."""
+
+    TEXT = "text"
+    NUMBER = "number"
+    FLAG = "flag"
+    MANY = "many"
+
+
+class Where(StrEnum):
+    """Where an option exists.
+
+    EVERYWHERE: flag, environment variable, input of the action. GATE: opens a gate, so it is never read from
+    the environment; an action hands it on as a flag. TERMINAL: flag only.
+    """
+
+    EVERYWHERE = "everywhere"
+    GATE = "gate"
+    TERMINAL = "terminal"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """An option: ``name`` in kebab case is flag, input and, with the prefix, variable."""
+
+    name: str
+    help: str
+    kind: Kind = Kind.TEXT
+    where: Where = Where.EVERYWHERE
+    metavar: str = ""
+    default: str = ""
+    required: bool = False
+
+    @property
+    def variable(self) -> str:
+        """The environment variable, empty where there is none."""
+        return PREFIX + self.name.upper().replace("-", "_") if self.where is Where.EVERYWHERE else ""
+
+
+CONFIG = Option(name="config", metavar="FILE", default="deploy.yml", help="The configuration file.")
+STACK = Option(name="stack", metavar="NAME", help="Stack; needed when deploy.yml has several.")
+ENVIRONMENT = Option(name="environment", metavar="NAME", required=True, help="Environment to work on.")
+ONE_ENVIRONMENT = Option(name="environment", metavar="NAME", help="Only this environment.")
+VERSION = Option(
+    name="version",
+    metavar="TAG",
+    help="Image tag of all images, or of those named by --only; or NAME:TAG,NAME:TAG.",
+)
+IMAGE = Option(
+    name="image",
+    metavar="NAME=REF",
+    kind=Kind.MANY,
+    help="One image by tag or digest; repeatable. The name may be left out when the stack has one image.",
+)
+ONLY = Option(
+    name="only",
+    metavar="NAME",
+    kind=Kind.MANY,
+    help="Change these images alone; the others stay. Repeatable.",
+)
+REASON = Option(name="reason", metavar="TEXT", help="Why a gate is opened; recorded and shown.")
+FORCE = Option(
+    name="force",
+    metavar="VERSION",
+    where=Where.GATE,
+    help="Let exactly this version or digest past the verified-image rule; needs --reason.",
+)
+SKIP_CHECKS = Option(
+    name="skip-checks",
+    kind=Kind.FLAG,
+    where=Where.GATE,
+    help="Do not run the checks; needs --reason and --approver. Never counts as verified.",
+)
+APPROVER = Option(name="approver", metavar="NAME", where=Where.GATE, help="Who agreed to --skip-checks.")
+LOCK_WAIT = Option(
+    name="lock-wait",
+    metavar="SECONDS",
+    kind=Kind.NUMBER,
+    default="0",
+    help="How long to wait while another run holds the lock.",
+)
+EVIDENCE = Option(
+    name="evidence",
+    metavar="DIR",
+    help="Folder in which the evidence folder is made; the runner's temporary one.",
+)
+JSON = Option(
+    name="json", kind=Kind.FLAG, where=Where.TERMINAL, help="Print the result as JSON and nothing else."
+)
+ROLLBACK_ON_FAILURE = Option(
+    name="rollback-on-failure", kind=Kind.FLAG, help="Go back to the last good release when a check fails."
+)
+LAST_GOOD = Option(
+    name="last-good", kind=Kind.FLAG, help="The newest earlier release that served here and is not bad."
+)
+LIST = Option(name="list", kind=Kind.FLAG, help="List what can be rolled back to, and change nothing.")
+LIMIT = Option(
+    name="limit", metavar="N", kind=Kind.NUMBER, default="20", where=Where.TERMINAL, help="How many to show."
+)
+KEEP = Option(
+    name="keep", kind=Kind.FLAG, where=Where.TERMINAL, help="Keep the temporary folder to look around in it."
+)
+
+PLACE = (CONFIG, STACK, ENVIRONMENT)
+"""Where a verb works."""
+RELEASE = (VERSION, IMAGE, ONLY)
+"""What it brings there."""
+GATES = (FORCE, REASON, SKIP_CHECKS, APPROVER)
+"""What lets it past a refusal."""
+END = (EVIDENCE, JSON)
+"""How it tells what it did."""

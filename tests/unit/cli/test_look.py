@@ -1,0 +1,146 @@
+"""Commands that only look: what they list, and what happens when nobody reads it."""
+
+import os
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ci_lib.cli import look, verb
+from ci_lib.cli.console import open_session
+from ci_lib.cli.main import main
+from tests.unit.records.test_ledger import Book
+
+CONFIG = """\
+version: 1
+records: {path: records}
+hosts: {here: {local: true}}
+environments:
+  staging: {tier: staging, owner: team, hosts: [here]}
+  production: {tier: production, owner: team, hosts: [here], requires: {environment: staging}}
+stacks:
+  shop: {target: compose, images: {api: {repository: r/api, services: [api]}}}
+"""
+
+
+@pytest.fixture(autouse=True)
+def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No CI around us, and signals stay as they are."""
+    for name in ("GITHUB_ACTIONS", "RUNNER_TEMP"):
+        monkeypatch.delenv(name, raising=False)
+    for module in (look, verb):
+        monkeypatch.setattr(module, "cancel_on_signals", lambda: None)
+
+
+@pytest.fixture
+def book() -> Book:
+    return Book()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "deploy.yml").write_text(CONFIG)
+    return tmp_path
+
+
+def listed(folder: Path, book: Book, capsys: pytest.CaptureFixture[str], *words: str) -> list[list[str]]:
+    """The cells of the lines that a command prints about the ledger in ``book``."""
+    ledger = folder / "records" / "stacks" / "shop" / "ledger.jsonl"
+    ledger.parent.mkdir(parents=True, exist_ok=True)
+    ledger.write_bytes(book.chain().data)
+    assert ended(*words, "--config", str(folder / "deploy.yml")) == 0
+    _, *lines = capsys.readouterr().out.strip().splitlines()
+    return [re.split(r"  +", line) for line in lines]
+
+
+def ended(*words: str) -> Any:
+    with pytest.raises(SystemExit) as end:
+        main(list(words))
+    return end.value.code
+
+
+class TestLists:
+    def test_the_newest_comes_first_and_no_more_than_asked_for(
+        self, folder: Path, book: Book, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        for tag in ("v1", "v2", "v3"):
+            book.intent(tag)
+            book.ended(tag)
+        found = listed(folder, book, capsys, "history", "--limit", "2")
+        assert [line[3] for line in found] == ["v3", "v2"]
+
+    def test_the_history_of_one_environment_shows_no_other(
+        self, folder: Path, book: Book, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        book.ended("v1")
+        book.ended("v1", environment="production")
+        book.ended("v2")
+        found = listed(folder, book, capsys, "history", "--environment", "production")
+        assert [line[1] for line in found] == ["production"]
+
+    def test_what_is_verified_is_told_in_the_order_of_the_ledger_whatever_the_environment(
+        self, folder: Path, book: Book, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        book.verified("v1")
+        book.verified("v1", environment="production")
+        book.verified("v2", passed=False)
+        book.verified("v3")
+        found = [
+            listed(folder, book, capsys, "verified", *words)
+            for words in ((), ("--limit", "2"), ("--environment", "staging"))
+        ]
+        assert [[(line[1], line[3]) for line in lines] for lines in found] == [
+            [("staging", "v3"), ("production", "v1"), ("staging", "v1")],
+            [("staging", "v3"), ("production", "v1")],
+            [("staging", "v3"), ("staging", "v1")],
+        ]
+
+
+@contextmanager
+def unread() -> Iterator[None]:
+    """Standard output is a pipe whose reader has left, as with ``| head -1``."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    stream = os.fdopen(writing, "w")
+    with redirect_stdout(stream):
+        yield
+    with suppress(BrokenPipeError):
+        stream.close()
+
+
+class TestReaderLeaves:
+    @pytest.mark.parametrize("words", [("history",), ("history", "--json"), ("check-config",)])
+    def test_a_list_ends_quietly_as_any_program_does(
+        self, words: tuple[str, ...], folder: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        with unread():
+            assert ended(*words, "--config", str(folder / "deploy.yml")) == 141
+        assert capsys.readouterr().err == ""
+
+    def test_so_does_the_help(self, capsys: pytest.CaptureFixture[str]) -> None:
+        with unread():
+            assert ended("--help") == 141
+        assert capsys.readouterr().err == ""
+
+    @pytest.mark.parametrize("words", [(), ("--json",)])
+    def test_a_verb_goes_on_and_ends_as_it_would_have(
+        self, words: tuple[str, ...], folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        evidence: list[str] = []
+        monkeypatch.setattr(verb, "write", lambda _host, where, _files: evidence.append(where))
+        with unread():
+            config = str(folder / "nothing.yml")
+            assert ended("deploy", "--environment", "staging", "--config", config, *words) == 2
+            sys.stdout.flush()  # as Python does at its end
+        assert len(evidence) == 1
+
+    def test_whatever_a_verb_still_says_goes_nowhere(self) -> None:
+        with unread():
+            reporter = open_session(lasting=True).reporter
+            for _ in range(3):
+                reporter.text("x" * 10_000)
+                reporter.note("and on")
