@@ -1,13 +1,16 @@
-"""Hosts of deploy.yml, connected when they are needed."""
+"""Hosts of deploy.yml, connected when they are needed, and the ledger's store on one of them."""
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
 from ci_lib.cli.console import Session
-from ci_lib.config.models import HostSettings
+from ci_lib.config.models import HostSettings, Records
 from ci_lib.domain.errors import ConfigFault
+from ci_lib.domain.store import Store
 from ci_lib.ports.local import LocalHost
 from ci_lib.ports.protocols import Host
+from ci_lib.ports.system import SystemClock
 
 
 class Hosts:
@@ -52,3 +55,14 @@ def split_destination(text: str) -> tuple[str, int | None]:
     if not colon or not port.isdigit() or (":" in host and not host.endswith("]")):
         return text.replace("[", "").replace("]", ""), None
     return host.replace("[", "").replace("]", ""), int(port)
+
+
+def store_at(
+    session: Session, records: Records, known: Mapping[str, HostSettings], folder: str, hosts: Hosts
+) -> Store:
+    """The ledger's store; a relative path of this machine starts in deploy.yml's ``folder``."""
+    from ci_lib.stores.directory import DirectoryStore
+
+    host = hosts(records.host, known[records.host]) if records.host else session.runner
+    path = str(Path(folder) / records.path) if host.local else records.path
+    return DirectoryStore(host=host, path=path, clock=SystemClock())

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ci_lib.cli.console import Session, Values, load_file, open_session, stack_of
-from ci_lib.cli.hosts import Hosts
-from ci_lib.cli.wiring import store_at
+from ci_lib.cli.hosts import Hosts, store_at
 from ci_lib.config.load import Loaded
 from ci_lib.domain.errors import Cancelled, DeployError
 from ci_lib.domain.reasons import Exit

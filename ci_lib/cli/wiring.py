@@ -11,13 +11,11 @@ from typing import Final
 
 from ci_lib.cli.console import Session
 from ci_lib.cli.dotenv import secrets_of
-from ci_lib.cli.hosts import Hosts
-from ci_lib.config.models import HostSettings, Records
+from ci_lib.cli.hosts import Hosts, store_at
 from ci_lib.config.resolved import Resolved
 from ci_lib.domain.images import Reference
 from ci_lib.domain.outcome import CheckResult
 from ci_lib.domain.state import State
-from ci_lib.domain.store import Store
 from ci_lib.domain.target import Containers, Target
 from ci_lib.engine.tools import Tools, Variables
 from ci_lib.images.credentials import Credential, DockerCredentials, config_path
@@ -110,17 +108,6 @@ def _state(settings: Resolved, host: Host) -> State:
 
     driver = settings.settings.compose if settings.target == "compose" else settings.settings.process
     return HostState(host=host, folder=f"{driver.run_dir}/.deploy-actions")
-
-
-def store_at(
-    session: Session, records: Records, known: Mapping[str, HostSettings], folder: str, hosts: Hosts
-) -> Store:
-    """The ledger's store; a relative path of this machine starts in deploy.yml's ``folder``."""
-    from ci_lib.stores.directory import DirectoryStore
-
-    host = hosts(records.host, known[records.host]) if records.host else session.runner
-    path = str(Path(folder) / records.path) if host.local else records.path
-    return DirectoryStore(host=host, path=path, clock=SystemClock())
 
 
 def _digest(session: Session, settings: Resolved, host: Host) -> Callable[[str, Reference], str]:

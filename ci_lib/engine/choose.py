@@ -113,9 +113,8 @@ def rollback_target(
         raise UsageFault("--version and --last-good contradict each other", hint="give one of them")
     if not request.last_good and not request.version:
         raise UsageFault("nothing to roll back to was named", hint="give --version, --last-good or --list")
-    pool = list(candidates)
     matches = _same_images(names, current) if request.last_good else _same_version(request.version, names)
-    for candidate in pool:
+    for candidate in candidates:
         if request.last_good and (candidate.bad or candidate.left or matches(candidate.release)):
             continue
         if request.version and not matches(candidate.release):

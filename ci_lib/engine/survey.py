@@ -1,13 +1,13 @@
 """Finding out: what runs, what it would become, and whether the rule lets it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from ci_lib.domain.errors import DeployError, Refusal
 from ci_lib.domain.images import Image, Reference, Release
 from ci_lib.domain.reasons import Reason
 from ci_lib.domain.running import Running
-from ci_lib.domain.target import Candidate, Target, Wanted
+from ci_lib.domain.target import Candidate, Kept, Target, Wanted
 from ci_lib.engine.admit import admit
 from ci_lib.engine.choose import complete, references, rollback_target
 from ci_lib.engine.tools import Request, Tools
@@ -121,13 +121,7 @@ def survey_rollback(request: Request, tools: Tools, chain: Chain | None) -> Grou
     now = serving(tools.target)
     environment = tools.settings.environment
     kept = {item.release.id: item for item in tools.target.kept()}
-    if chain is not None:
-        candidates = list(ledger.deployed(chain, environment))
-    else:
-        candidates = [
-            ledger.Deployed(release=item.release, at=tools.clock.now(), record_id="", bad=not item.good)
-            for item in kept.values()
-        ]
+    candidates = _remembered(tools, kept.values()) if chain is None else ledger.deployed(chain, environment)
     release = rollback_target(request, tools.settings, candidates, now.release)
     files = now.release.id if request.only and now.release else release.id
     if files not in kept:
@@ -140,6 +134,14 @@ def survey_rollback(request: Request, tools: Tools, chain: Chain | None) -> Grou
     candidate = tools.target.resolve(Wanted(images=release.images, snapshot=files, only=only))
     ground = _ground(tools, now, candidate, exempt(candidate.release.images, Basis.ROLLBACK))
     return replace(ground, snapshot=files, only=only, skip_checks=request.skip_checks)
+
+
+def _remembered(tools: Tools, kept: Iterable[Kept]) -> Iterator[ledger.Deployed]:
+    """What can be gone back to by the target's own memory: what never passed everything counts as bad."""
+    for item in kept:
+        yield ledger.Deployed(
+            release=item.release, at=tools.clock.now(), record_id="", bad=not item.good
+        )
 
 
 def survey_serving(request: Request, tools: Tools, chain: Chain | None) -> Ground:
