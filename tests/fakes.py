@@ -74,7 +74,6 @@ class FakeNet:
         *,
         headers: Mapping[str, str] | None = None,
         timeout: float,
-        follow: bool = False,
         limit: int = 4_194_304,
         connect_to: tuple[str, int] | None = None,
     ) -> Response:

@@ -69,7 +69,7 @@ class Agent:
         text = private_key.replace("\r\n", "\n").strip() + "\n"
         done = execute(
             ["ssh-add", "-q", "-t", str(KEY_LIFE), "-"],
-            stdin=text.encode(),
+            stdin=text.encode(errors="surrogateescape"),
             timeout=_START_LIMIT,
             env={**environment(), "SSH_AUTH_SOCK": self.socket, "SSH_ASKPASS_REQUIRE": "never"},
         )

@@ -1,4 +1,4 @@
-"""Runs one child process to its end, and never leaves it behind: time-out, cancel or error end its group."""
+"""Runs one child process to its end, and ends its whole group at a time-out, a cancel or an error."""
 
 import os
 import shlex
@@ -11,8 +11,13 @@ from dataclasses import dataclass
 from ci_lib.domain.text import one_line
 from ci_lib.ports.protocols import PortFault, Ran, TimedOut
 
+SUDO = ("sudo", "-n", "--")
+"""Never asks for a password; without the right to, it fails."""
+
 GRACE = 2.0
 """Seconds between SIGTERM and SIGKILL. A cancelled run has 5 s in all, so there is no more to give."""
+
+_KILL_LIMIT = 1.0  # seconds; what the kernel does not let go by then, a dead disk holds
 
 NO_FOLDER, NOT_EXECUTABLE, NO_PROGRAM = 125, 126, 127
 """The exit codes of env(1) and sh(1) for a command that could not be started."""
@@ -43,42 +48,43 @@ def execute(
     cwd: str | None = None,
     env: Mapping[str, str] | None = None,
     label: str = "",
-    grace: float = GRACE,
 ) -> Finished:
     """Run ``argv`` without a shell and wait at most ``timeout`` seconds.
 
-    ``env`` is the whole environment (None: ours). ``label`` names the command in messages. ``grace`` is
-    how long it may take to end when told to. A program that is missing or cannot be started gives the exit
-    code a shell would give. Raises ``TimedOut``.
+    ``env`` is the whole environment (None: ours). ``label`` names the command in messages. A program that is
+    missing or cannot be started gives the exit code a shell would give. Raises ``TimedOut``.
     """
     label = label or one_line(shlex.join(argv), 80)
     try:
-        child = subprocess.Popen(
-            list(argv),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            cwd=cwd,
-            env=env,
-            # A session of its own: the SIGINT that a terminal or a CI runner sends to our group must not
-            # reach docker half-way. We decide what becomes of it.
-            start_new_session=True,
-        )
+        child = _started(argv, cwd, env)
     except ValueError as error:
         raise PortFault(f"{label} cannot be started: {error}") from None
     except OSError as error:
         return _not_started(argv[0], cwd, error)
-    with child:
-        try:
-            stdout, stderr = child.communicate(stdin, timeout=timeout)
-        except subprocess.TimeoutExpired:
-            _end(child, grace)
-            raise TimedOut(f"{label} did not end within {round(timeout, 1):g} s") from None
-        except BaseException:
-            _end(child, grace)
-            raise
+    try:
+        stdout, stderr = child.communicate(stdin, timeout=timeout)
+    except subprocess.TimeoutExpired:
+        _end(child)
+        raise TimedOut(f"{label} did not end within {round(timeout, 1):g} s") from None
+    except BaseException:
+        _end(child)
+        raise
     code = child.returncode
     return Finished(code=code if code >= 0 else 128 - code, stdout=stdout, stderr=stderr)
+
+
+def _started(argv: Sequence[str], cwd: str | None, env: Mapping[str, str] | None) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        list(argv),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=cwd,
+        env=env,
+        # A session of its own: the SIGINT that a terminal or a CI runner sends to our group must not
+        # reach docker half-way. We decide what becomes of it.
+        start_new_session=True,
+    )
 
 
 def _not_started(program: str, cwd: str | None, error: OSError) -> Finished:
@@ -90,18 +96,32 @@ def _not_started(program: str, cwd: str | None, error: OSError) -> Finished:
     return Finished(code=NOT_EXECUTABLE, stderr=f"{program}: {why}\n".encode(errors="replace"))
 
 
-def _end(child: subprocess.Popen[bytes], grace: float) -> None:
-    """SIGTERM to the child's group, SIGKILL to what is left of it after ``grace`` seconds."""
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """SIGTERM to the child's group, SIGKILL to what is left of it after ``GRACE`` seconds."""
     try:
         _signal(child, signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
-            child.communicate(timeout=grace)
+            child.communicate(timeout=GRACE)
     finally:
         _signal(child, signal.SIGKILL)
-        child.wait()
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(_KILL_LIMIT)
+        for pipe in (child.stdin, child.stdout, child.stderr):
+            if pipe is not None:
+                pipe.close()
 
 
 def _signal(child: subprocess.Popen[bytes], number: signal.Signals) -> None:
     # The group bears the child's id and outlives it: what the child started is in it as well.
     with suppress(ProcessLookupError):
-        os.killpg(child.pid, number)
+        try:
+            os.killpg(child.pid, number)
+        except PermissionError:  # sudo has become the command itself, which is not ours to signal
+            _signal_as_root(child.pid, number)
+
+
+def _signal_as_root(group: int, number: signal.Signals) -> None:
+    with suppress(OSError, subprocess.TimeoutExpired):
+        null = subprocess.DEVNULL
+        argv = [*SUDO, "kill", "-s", str(number.value), "--", f"-{group}"]
+        subprocess.Popen(argv, stdin=null, stdout=null, stderr=null).wait(_KILL_LIMIT)

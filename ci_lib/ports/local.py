@@ -3,14 +3,11 @@
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
-from ci_lib.ports.child import Finished, execute
+from ci_lib.ports.child import SUDO, Finished, execute
 from ci_lib.ports.local_files import DirectFiles
 from ci_lib.ports.protocols import NO_ENV, Ran, Tree
 from ci_lib.ports.scripts import ScriptFiles, placed
 from ci_lib.ports.system import environment
-
-SUDO = ("sudo", "-n", "--")
-"""Never asks for a password; without the right to, it fails."""
 
 
 class LocalHost:

@@ -30,7 +30,6 @@ class RequestsNet:
         *,
         headers: Mapping[str, str] = NO_ENV,
         timeout: float,
-        follow: bool = False,
         limit: int = 4_194_304,
         connect_to: tuple[str, int] | None = None,
     ) -> Response:
@@ -50,7 +49,6 @@ class RequestsNet:
                     url=url,
                     headers=headers,
                     timeout=timeout,
-                    follow=follow,
                     limit=limit,
                     connect_to=connect_to,
                     env=self._env,

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from requests.adapters import _HostParams, _PoolKwargs
 
 _CHUNK = 65_536
-_REDIRECTS = 10
 
 # Bodies are hashed as they come, so nobody shall pack them on the way.
 _HEADERS = {"User-Agent": "deploy-actions", "Accept-Encoding": "identity"}
@@ -36,7 +35,6 @@ class Question:
     url: str
     headers: Mapping[str, str] = field(repr=False)
     timeout: float
-    follow: bool
     limit: int
     connect_to: tuple[str, int] | None
     env: Mapping[str, str] = field(repr=False)
@@ -80,14 +78,12 @@ class ConnectTo(HTTPAdapter):
 def _session(question: Question) -> requests.Session:
     session = requests.Session()
     session.trust_env = False
-    session.max_redirects = _REDIRECTS
     session.headers.clear()
     session.headers.update({**_HEADERS, **question.headers})
     if question.connect_to is not None:
         parts = urlsplit(question.url)
         session.headers["Host"] = parts.netloc.rpartition("@")[2]
-        # For this one place: a redirect elsewhere does not lie behind the forwarded port.
-        session.mount(f"{parts.scheme}://{parts.netloc}".lower(), ConnectTo(*question.connect_to))
+        session.mount(f"{parts.scheme}://", ConnectTo(*question.connect_to))
     return session
 
 
@@ -97,7 +93,7 @@ def _answer(session: requests.Session, question: Question) -> Response:
         question.method,
         question.url,
         timeout=question.timeout,
-        allow_redirects=question.follow,
+        allow_redirects=False,
         stream=True,
         proxies=proxies(question),
         verify=question.env.get("REQUESTS_CA_BUNDLE") or True,

@@ -79,6 +79,36 @@ def test_input_of_any_size_and_content_arrives(host: Host) -> None:
     assert ran.stdout.split()[0] == hashlib.sha256(data).hexdigest()
 
 
+def test_much_input_and_much_output_go_at_once(host: Host) -> None:
+    data = b"0123456789abcdef" * 500_000
+    assert host.run(["cat"], stdin=data, timeout=60).stdout.encode() == data
+
+
+def test_input_may_stay_unread_and_outputs_may_close_early(host: Host) -> None:
+    assert host.run(["true"], stdin=b"x" * 1_000_000, timeout=20).ok
+    assert host.run(["sh", "-c", "exec >&- 2>&-; exit 4"], stdin=b"x" * 1_000_000, timeout=20).code == 4
+
+
+def test_an_argument_that_is_too_long_is_told(host: Host) -> None:
+    ran = host.run(["echo", "x" * 200_000], timeout=20)
+    assert (ran.code, ran.stdout) == (126, "")
+    assert "too long" in ran.stderr
+
+
+def test_calls_leave_no_files_open(host: Host) -> None:
+    def descriptors() -> list[str]:
+        return sorted(each.name for each in Path("/proc/self/fd").iterdir())
+
+    host.run(["true"], timeout=20)
+    before = descriptors()
+    host.run(["cat"], stdin=b"x" * 100_000, timeout=20)
+    with pytest.raises(TimedOut):
+        host.run(["sleep", "2"], timeout=0.2)
+    with pytest.raises(NotFound):
+        host.read("/nowhere/file")
+    assert descriptors() == before
+
+
 def test_input_is_empty_when_none_is_given(host: Host) -> None:
     assert host.run(["cat"], timeout=20).stdout == ""
 
@@ -112,9 +142,10 @@ def test_a_missing_program_is_code_127_and_a_sentence(host: Host, program: str) 
     assert "not found" in ran.stderr or "No such file" in ran.stderr
 
 
-def test_a_null_character_in_an_argument_is_refused(host: Host) -> None:
-    with pytest.raises(PortFault, match="null"):
-        host.run(["echo", "a\0b"], timeout=20)
+@pytest.mark.parametrize(("argument", "why"), [("a\0b", "null"), ("a\ud800b", "can't encode")])
+def test_an_argument_that_cannot_be_passed_on_is_refused(host: Host, argument: str, why: str) -> None:
+    with pytest.raises(PortFault, match=rf"^echo .* cannot be started: .*{why}|^sudo .*{why}"):
+        host.run(["echo", argument], timeout=20)
 
 
 def test_255_of_the_command_itself_is_a_result(host: Host) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -15,10 +16,10 @@ from pathlib import Path
 import pytest
 
 from ci_lib.ports.net import RequestsNet
-from ci_lib.ports.protocols import PortFault, TimedOut, UnknownHostKey, Unreachable
+from ci_lib.ports.protocols import PortFault, Ran, TimedOut, UnknownHostKey, Unreachable
 from ci_lib.ports.scripts import APPEND, UPLOAD, WRITE
-from ci_lib.ports.ssh import SESSIONS, SshHost
-from tests.integration.ports_support import ssh_host
+from ci_lib.ports.ssh import SshHost
+from tests.integration.ports_support import is_zombie, ssh_host
 from tests.lab.components import Sshd, free_port, run, wait_for
 
 
@@ -61,7 +62,7 @@ def test_an_unknown_host_key_is_refused_with_the_way_out(sshd: Sshd, tmp_path: P
 
 
 def test_the_known_hosts_file_may_have_any_name(sshd: Sshd, tmp_path: Path) -> None:
-    odd = tmp_path / "it's \"known\" hosts %h ~ ${HOME}"
+    odd = tmp_path / 'it\'s "known" hosts %h ~ ${HOME}'
     odd.write_bytes(Path(sshd.known_hosts).read_bytes())
     with ssh_host(sshd, known_hosts=str(odd)) as remote:
         assert remote.run(["true"], timeout=20).ok
@@ -100,7 +101,7 @@ def test_a_private_key_may_have_lost_its_last_line_break(sshd: Sshd, private_key
 
 def test_what_is_no_private_key_is_told_without_showing_it(sshd: Sshd, tmp_path: Path) -> None:
     run("ssh-keygen", "-q", "-t", "ed25519", "-N", "passphrase", "-f", tmp_path / "key")
-    for key in ("s3cret", (tmp_path / "key").read_text()):
+    for key in ("s3cret", "s3cret \udcff", (tmp_path / "key").read_text()):
         refused = pytest.raises(PortFault, match="ssh-add does not take")
         with ssh_host(sshd, private_key=key) as remote, refused as caught:
             remote.run(["true"], timeout=20)
@@ -110,9 +111,9 @@ def test_what_is_no_private_key_is_told_without_showing_it(sshd: Sshd, tmp_path:
 def test_the_private_key_is_in_no_file_and_no_argument_list(direct: SshHost, private_key: str) -> None:
     assert direct.run(["true"], timeout=20).ok
     secret = private_key.splitlines()[2].encode()
-    folder = direct._connect()
+    folder = folder_of(direct)
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    assert {each.name for each in folder.iterdir()} == {"agent", "known_hosts", "log", "master"}
+    assert {each.name for each in folder.iterdir()} == {"agent", "known_hosts", "log", "master1"}
     assert all(secret not in each.read_bytes() for each in folder.iterdir() if each.is_file())
     for process in Path("/proc").glob("[0-9]*/cmdline"):
         try:
@@ -124,8 +125,8 @@ def test_the_private_key_is_in_no_file_and_no_argument_list(direct: SshHost, pri
 def test_close_leaves_no_process_and_no_file(sshd: Sshd) -> None:
     remote = ssh_host(sshd)
     assert remote.run(["true"], timeout=20).ok
-    folder = remote._connect()
-    assert len(processes_naming(folder)) >= 2, "a master and an agent"
+    folder = folder_of(remote)
+    assert len(processes_naming(folder)) == 2, "a master and an agent"
     remote.close()
     remote.close()
     assert not folder.exists()
@@ -146,15 +147,52 @@ def test_a_run_killed_for_good_leaves_no_agent(sshd: Sshd, tmp_path: Path) -> No
     wait_for(lambda: not processes_naming(socket), "the end of the agent")
 
 
-def processes_naming(path: Path) -> list[str]:
-    """The command lines of living processes in which a path stands."""
+def folder_of(remote: SshHost) -> Path:
+    """Where the sockets of a connection are."""
+    folder = remote._connection._folder
+    assert folder is not None
+    return folder
+
+
+def processes_naming(path: Path) -> list[int]:
+    """The ids of living processes in whose command line a path stands."""
     found = []
     for process in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
-            words = process.read_bytes()
-            if str(path).encode() in words:
-                found.append(words.decode(errors="replace"))
+            if str(path).encode() in process.read_bytes():
+                found.append(int(process.parent.name))
     return found
+
+
+def kill_master(remote: SshHost, number: int = 1) -> None:
+    """Kill the process that holds the connection, so that it cannot tidy up."""
+    (master,) = processes_naming(folder_of(remote) / f"master{number}")
+    os.kill(master, signal.SIGKILL)
+    wait_for(lambda: is_zombie(str(master)), "the end of the master")
+
+
+def test_a_master_that_was_killed_is_replaced_once(direct: SshHost) -> None:
+    assert direct.run(["true"], timeout=20).ok
+    kill_master(direct)
+    assert direct.run(["echo", "again"], timeout=20).stdout == "again\n"
+    (second,) = processes_naming(folder_of(direct) / "master2")
+    with direct.forward("127.0.0.1", 1):
+        assert direct.run(["echo", "still"], timeout=20).stdout == "still\n"
+    assert processes_naming(folder_of(direct) / "master") == [second]
+
+
+def test_a_master_that_dies_under_a_command_is_a_broken_connection(direct: SshHost, tmp_path: Path) -> None:
+    argv = ["sh", "-c", 'touch "$1"; sleep 5', "sh", str(tmp_path / "begun")]
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(direct.run, argv, timeout=20)
+        wait_for((tmp_path / "begun").exists, "the beginning of the command")
+        kill_master(direct)
+        with pytest.raises(Unreachable, match="the connection broke"):
+            running.result(10)
+
+
+def test_a_command_that_a_signal_ended_is_a_result(direct: SshHost) -> None:
+    assert direct.run(["sh", "-c", "echo before; kill -9 $$"], timeout=20) == Ran(code=255, stdout="before\n")
 
 
 def test_a_host_that_is_not_there_is_told(sshd: Sshd) -> None:
@@ -202,11 +240,15 @@ def test_data_cut_on_the_way_changes_nothing(direct: SshHost, tmp_path: Path) ->
     assert [(each.name, each.read_bytes()) for each in tmp_path.iterdir()] == [("ledger", b"old\n")]
 
 
-def test_a_command_given_up_frees_its_session(direct: SshHost) -> None:
-    for _ in range(SESSIONS + 2):
+def test_commands_given_up_do_not_use_up_the_hosts_sessions(direct: SshHost) -> None:
+    """sshd counts them until they end; a connection that it opens no more of is left for a new one."""
+    for _ in range(10):
         with pytest.raises(TimedOut):
-            direct.run(["sleep", "3"], timeout=0.3)
+            direct.run(["sleep", "10"], timeout=0.1)
     assert direct.run(["echo", "free"], timeout=20).stdout == "free\n"
+    folder = folder_of(direct)
+    assert processes_naming(folder / "master2")
+    wait_for(lambda: not processes_naming(folder / "master1"), "the end of the connection that was left")
 
 
 def test_the_users_own_ssh_config_counts(
