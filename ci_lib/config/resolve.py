@@ -62,9 +62,15 @@ def _must_exist(what: str, name: str, known: Collection[str], file: str) -> None
 
 
 def _absolute(settings: StackSettings, folder: str) -> StackSettings:
-    """Processes run on this machine, so their folder is found from deploy.yml's."""
-    run_dir = normpath(join(folder, settings.process.run_dir))
-    return settings.model_copy(update={"process": settings.process.model_copy(update={"run_dir": run_dir})})
+    """Run directories in one spelling; that of processes is on this machine, from deploy.yml's folder."""
+    process = {"run_dir": normpath(join(folder, settings.process.run_dir))}
+    compose = {"run_dir": normpath(settings.compose.run_dir)}
+    return settings.model_copy(
+        update={
+            "process": settings.process.model_copy(update=process),
+            "compose": settings.compose.model_copy(update=compose),
+        }
+    )
 
 
 def _records(config: DeployConfig, folder: str) -> Records:

@@ -85,9 +85,6 @@ OPTIONAL = frozenset({StepKind.PREPARE, StepKind.PULL, StepKind.RETAIN})
 CHANGING = frozenset({StepKind.SWITCH, StepKind.RESTORE, StepKind.TAKE_DOWN})
 """The kinds that change what runs: once one of them has started, nothing is as it was."""
 
-JOURNALLED = CHANGING | {StepKind.RETAIN}
-"""The kinds that whoever clears up after us must know to have begun; for all others a lease is enough."""
-
 BLAMING = frozenset({StepKind.AWAIT_SERVING, StepKind.CHECK, StepKind.PROVE})
 """The kinds whose failure is the release's own fault, so that it is remembered as bad."""
 

@@ -1,7 +1,7 @@
 """What the engine asks of a target: the driver that realises a stack in an environment."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from ci_lib.domain.images import Image, Release
@@ -29,12 +29,12 @@ class Candidate:
     """What the target made of ``Wanted``: the release with its id, and what else must be fetched.
 
     ``workloads`` maps every workload that we manage to the number of instances it must have, ``unmanaged``
-    the stack's other ones; ``others`` are references of images that the release needs and we do not manage.
+    names the stack's other ones; ``others`` are references of images that the release needs beside its own.
     """
 
     release: Release
     workloads: Mapping[str, int]
-    unmanaged: Mapping[str, int] = field(default_factory=dict)
+    unmanaged: frozenset[str] = frozenset()
     others: tuple[str, ...] = ()
 
 

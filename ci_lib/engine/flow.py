@@ -40,8 +40,8 @@ def deploy(request: Request, tools: Tools) -> Outcome:
     return Run(request=request, tools=tools).guarded(body)
 
 
-def rollback(request: Request, tools: Tools) -> Outcome:
-    """Go back to a release that served here before.
+def rollback(request: Request, tools: Tools, *, inner: bool = False) -> Outcome:
+    """Go back to a release that served here before; ``inner``: as a part of another run.
 
     ``--last-good`` does not need the ledger: when that cannot be read, the target's own memory decides,
     and the record is written later.
@@ -54,7 +54,7 @@ def rollback(request: Request, tools: Tools) -> Outcome:
             ground = survey_rollback(request, tools, chain)
             return run.carry_out(lease, ground, rollback_plan(ground), recorded=chain is not None)
 
-    return Run(request=request, tools=tools).guarded(body)
+    return Run(request=request, tools=tools, inner=inner).guarded(body)
 
 
 def post_verify(request: Request, tools: Tools) -> Outcome:
@@ -79,7 +79,7 @@ def post_verify(request: Request, tools: Tools) -> Outcome:
 def after_failed_checks(run: Run, failed: Outcome) -> Outcome:
     """Go back to the last good release, and tell both stories in one outcome."""
     request = replace(run.request, verb=Verb.ROLLBACK, version="", last_good=True)
-    back = rollback(request, run.tools)
+    back = rollback(request, run.tools, inner=True)
     way = Return(
         version=back.version,
         release_id=back.release_id,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from ci_lib.domain.errors import DeployError, Refusal, StepFault
 from ci_lib.domain.outcome import CheckResult, Mark, Packet, Return, StepResult
-from ci_lib.domain.plan import BLAMING, CHANGING, JOURNALLED, Plan, Step, StepKind, StepReport
+from ci_lib.domain.plan import BLAMING, CHANGING, Plan, Step, StepKind, StepReport
 from ci_lib.domain.reasons import Reason
 from ci_lib.domain.state import Entry, Lease
 from ci_lib.domain.target import Candidate
@@ -17,8 +17,11 @@ from ci_lib.ports.protocols import PortFault, UnknownHostKey
 LEASE = 360.0
 """Seconds that the lock is taken for, before the first step asks for more."""
 
-LEASE_SLACK = 60.0
-"""Seconds by which the lease outlives the time limit of the step that it was taken for."""
+LEASE_SLACK = 120.0
+"""Seconds by which the lease outlives the time limit of the step that it was taken for.
+
+Half of it must be left for another step: a command on the host may wait that long for the one before it.
+"""
 
 _NOT_ITS_FAULT = frozenset({Reason.UNREACHABLE, Reason.HOST_KEY, Reason.STATE, Reason.BUG})
 """Reasons that say nothing about the release: it could not be looked at."""
@@ -76,8 +79,11 @@ class Performer:
         what runs is not ours any more.
         """
         begun: list[Step] = []
+        proofs = [number for number, step in enumerate(plan) if step.kind in BLAMING]
         for number, step in enumerate(plan):
-            fault = self._attempt(step, {"event": "start", "step": number}, begun)
+            # The first step after the last proof tells whoever clears up that the release has passed.
+            passed = bool(proofs) and number == proofs[-1] + 1
+            fault = self._attempt(step, {"event": "start", "step": number}, begun, told=passed)
             if fault is not None:
                 self.done.failed, self.done.fault = step, fault
                 self.done.packet = self._diagnosed() if self.done.changed else None
@@ -95,7 +101,7 @@ class Performer:
         before = len(self.done.steps)
         cause = ""
         for step in undo:
-            fault = self._attempt(step, {"event": "undo", "step": step.name}, [])
+            fault = self._attempt(step, {"event": "undo", "step": step.name}, [], told=True)
             if fault is not None:
                 cause = f"{step.name}: {fault.message}"
                 break
@@ -110,21 +116,24 @@ class Performer:
             cause=cause,
         )
 
-    def _announce(self, step: Step, entry: Entry, begun: list[Step]) -> None:
+    def _announce(self, step: Step, entry: Entry, begun: list[Step], *, told: bool) -> None:
         """Write the journal before a step; a step that cannot be announced is not done, nor undone.
 
-        A line costs a round trip, so a step that recovery need not know of gets one only when the lease would
-        end before it: as long as the lease holds, nobody else can have taken over.
+        A line costs a round trip, so a step that recovery need not know of (neither changing nor ``told``)
+        gets one only when the lease would end before it: as long as the lease holds, nobody else can have
+        taken over.
         """
         now = self._tools.clock.monotonic()
-        if step.kind in JOURNALLED or self._held < now + step.time_limit + LEASE_SLACK / 2:
+        if told or step.kind in CHANGING or self._held < now + step.time_limit + LEASE_SLACK / 2:
             seconds = step.time_limit + LEASE_SLACK
             self._tools.state.note(self._lease, entry, seconds=seconds)
             self._held = now + seconds
         begun.append(step)
         self.done.changed = self.done.changed or step.kind in CHANGING
 
-    def _attempt(self, step: Step, entry: Entry, begun: list[Step]) -> DeployError | None:
+    def _attempt(
+        self, step: Step, entry: Entry, begun: list[Step], *, told: bool
+    ) -> DeployError | None:
         """Do one step and note how long it took; a failure that must not stop the run becomes a note."""
         reporter, clock = self._tools.reporter, self._tools.clock
         reporter.step(step.name)
@@ -132,7 +141,7 @@ class Performer:
         fault: DeployError | None = None
         report = StepReport()
         try:
-            self._announce(step, entry, begun)
+            self._announce(step, entry, begun, told=told)
             report = self._examiner.steps.get(step.kind, self._tools.target.apply)(step)
         except Refusal:
             raise

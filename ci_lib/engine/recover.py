@@ -104,9 +104,8 @@ def _outcome(
     if len(begun) - 1 > last_proof and not gone_back and _proved(performer, plan[last_proof], rest):
         return replace(base, status=Status.DEPLOYED, reason=Reason.DEPLOYED)
     back = performer.go_back(begun)
-    failure = Failure(
-        step=begun[-1].name, cause="the run was killed during this step", hint="run the release again"
-    )
+    killed = "the run was killed after this step had begun"
+    failure = Failure(step=begun[-1].name, cause=killed, hint="run the release again")
     if back is not None and back.proved:
         return replace(
             base, status=Status.ROLLED_BACK, reason=Reason.RECOVERED, failure=failure, rollback=back

@@ -1,6 +1,6 @@
 """One verb at work: whatever happens, it ends in a full outcome."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -32,20 +32,31 @@ _UNRECORDED = frozenset({Exit.USAGE, Exit.CANNOT_DECIDE, Exit.LOCKED, Exit.BUG})
 class Run:
     """One verb at work: the outcome so far, so that an error anywhere ends in a full one.
 
-    ``intent`` is the id of the written intent; ``lease`` and ``performer`` are there once the journal is.
+    ``inner``: a part of another run, which tells of a failure. ``intent`` is the id of the written intent;
+    ``lease``, ``performer`` and ``facts`` are there once the journal is.
     """
 
     request: Request
     tools: Tools
+    inner: bool = False
     outcome: Outcome | None = None
     release: Release | None = None
     started: float = 0.0
     intent: str = ""
     lease: Lease | None = None
     performer: Performer | None = None
+    facts: Mapping[str, str] | None = None
 
     def guarded(self, body: Callable[["Run"], Outcome]) -> Outcome:
-        """Run the verb; turn every fault and a cancellation into an outcome."""
+        """Run the verb; turn every fault and a cancellation into an outcome, and tell of a red one."""
+        outcome = self._guarded(body)
+        if outcome.green or outcome.reason is Reason.CANCELLED or self.facts is None or self.inner:
+            return outcome
+        with suppress(Cancelled):  # it has ended already, and its outcome stays what it is
+            return tell_of_failure(self.tools, outcome, self.facts)
+        return outcome
+
+    def _guarded(self, body: Callable[["Run"], Outcome]) -> Outcome:
         tools = self.tools
         self.started = tools.clock.monotonic()
         self.outcome = Outcome(
@@ -121,10 +132,10 @@ class Run:
         held = begin(
             tools, lease, self.base, intent=self.intent, release=ground.release, plan=plan, owed=debts
         )
-        facts = variables(self.base, ground)
+        self.facts = variables(self.base, ground)
         self.lease = lease
         self.performer = Performer(
-            tools, lease, held=held, candidate=ground.candidate, variables=facts
+            tools, lease, held=held, candidate=ground.candidate, variables=self.facts
         )
         done = self.performer.perform(plan)
         outcome = self.timed(judge(self.base, ground, done))
@@ -134,7 +145,7 @@ class Run:
             bad=done.to_blame and (outcome.status is Status.ROLLED_BACK or request.rollback_on_failure),
             verified=self._verdict(outcome, done) if ground.whole else None,
         )
-        closed = close(
+        return close(
             tools,
             lease,
             outcome,
@@ -145,8 +156,6 @@ class Run:
             owed=debts,
             withhold=not recorded,
         )
-        # After the record: the scripts may take longer than the lease lasts, and nothing depends on them.
-        return closed if outcome.green else tell_of_failure(tools, closed, facts)
 
     def nothing_to_do(self, why: str) -> Outcome:
         """A green end without having touched anything."""

@@ -23,7 +23,7 @@ Named = Mapping[str, Image]
 class Serving:
     """What serves now: the release, as far as it is known, and every running instance.
 
-    ``good``: the release once passed everything here.
+    ``good``: the release once passed everything here, or came before we did.
     """
 
     release: Release | None
@@ -39,7 +39,8 @@ def serving(target: Target) -> Serving:
     if current is not None:
         return Serving(release=current.release, running=running, good=current.good)
     adopted = target.adopted()
-    return Serving(release=adopted, running=running, adopted=adopted)
+    # Not kept yet, so there is nothing that could be marked.
+    return Serving(release=adopted, running=running, adopted=adopted, good=adopted is not None)
 
 
 def read_chain(tools: Tools) -> Chain:

@@ -62,19 +62,21 @@ class Ground:
         """Whether every managed instance already carries the wanted release and runs its images.
 
         Never for what was adopted: a target that does not remember it could not go back to it either. Where
-        the whole stack is meant, the services that we do not manage have to be there too.
+        the whole stack is meant, the services that we do not manage have to be there too; how they are is not
+        the release's concern.
         """
         if self.adopted is not None:
             return False
         counts = instances(self.running)
-        managed, others = self.candidate.workloads, self.candidate.unmanaged
-        wanted = self.services or (*managed, *others)
-        there = [item for item in self.running if item.workload in wanted]
+        managed = self.candidate.workloads
+        wanted = self.services or tuple(managed)
+        ours = [item for item in self.running if item.workload in wanted]
         one_shot = self.settings.settings.compose.one_shot
         return (
-            all(counts.get(name, 0) >= managed.get(name, others.get(name, 1)) for name in wanted)
-            and all(item.release_id == self.release.id for item in there if item.workload not in others)
-            and all(item.serving or item.workload in one_shot for item in there)
+            all(counts.get(name, 0) >= managed.get(name, 1) for name in wanted)
+            and all(item.release_id == self.release.id for item in ours)
+            and all(item.serving or item.workload in one_shot for item in ours)
+            and (bool(self.only) or self.candidate.unmanaged <= {*counts, *one_shot})
             and not strangers(self.release, self.settings, self.running)
         )
 

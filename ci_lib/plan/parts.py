@@ -97,11 +97,11 @@ def examined(ground: Ground, *groups: str) -> Plan:
 
 def approved(ground: Ground) -> Plan:
     """Mark what serves as good, where its checks were skipped when it came and have been run now."""
-    return () if ground.good or ground.skip_checks else retain(ground)
+    return () if ground.good or ground.skip_checks else retain(ground, tidy=False)
 
 
-def retain(ground: Ground) -> Plan:
-    """Keep what a later rollback needs, and let go of what is too old."""
+def retain(ground: Ground, *, tidy: bool = True) -> Plan:
+    """Keep what a later rollback needs, and (``tidy``) let go of what is too old."""
     return (
         Step(
             kind=StepKind.RETAIN,
@@ -110,6 +110,7 @@ def retain(ground: Ground) -> Plan:
             args={
                 "good": not ground.skip_checks,
                 "previous": ground.previous.id if ground.previous else "",
+                "tidy": tidy,
             },
         ),
     )

@@ -18,8 +18,11 @@ class SystemClock:
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        """Seconds from some fixed point, never going back."""
-        return time.monotonic()
+        """Seconds from some fixed point, never going back, and counted while the machine sleeps.
+
+        A lease on another machine runs on meanwhile. Without such a clock (macOS) sleep is not counted.
+        """
+        return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
     def sleep(self, seconds: float) -> None:
         """Wait; a signal that cancels the run ends the wait."""

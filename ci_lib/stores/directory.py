@@ -80,7 +80,7 @@ class DirectoryStore:
         try:
             data = self._host.read(path)
         except NotFound:
-            data = b""
+            return b""  # and not remembered: looking at its end makes the folders, readable for everybody
         except UnknownHostKey:
             raise
         except PortFault as fault:

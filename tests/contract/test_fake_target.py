@@ -14,7 +14,7 @@ from ci_lib.engine import flow
 from ci_lib.engine.recover import unfinished
 from ci_lib.engine.tools import Request
 from ci_lib.ports.protocols import Ran, TimedOut, Unreachable
-from tests.contract.fake_target import FakeTarget, World, cannot_decide, digest, image
+from tests.contract.fake_target import FakeTarget, Killed, World, cannot_decide, digest, image
 
 HOOKS = """\
     hooks:
@@ -563,6 +563,19 @@ class TestPostVerify:
         world.play(Verb.POST_VERIFY, rollback_on_failure=True)
         assert world.ticks.index("before switch") < world.ticks.index("released")
 
+    def test_the_team_is_told_once_and_after_the_way_back(self) -> None:
+        world = World(extra=HOOKS)
+        world.deploy("v1")
+        world.deploy("v2")
+        world.failing = {"v2"}
+        world.hooked.clear()
+        world.ticks.clear()
+        world.play(Verb.POST_VERIFY, rollback_on_failure=True)
+        assert [(name, facts["DEPLOY_STATUS"]) for name, facts in world.hooked if name == "./alarm"] == [
+            ("./alarm", "rolled_back")
+        ]
+        assert world.ticks[-1] == "before hook ./alarm", "the lock is free by then"
+
     def test_it_marks_as_good_what_was_deployed_without_checks(self) -> None:
         world = with_v1()
         world.deploy("v2", skip_checks=True, reason="it must run now, really", approver="bob")
@@ -719,6 +732,24 @@ def _comes_back(world: World) -> None:
     del world.store.append  # type: ignore[method-assign]
 
 
+class TestATargetThatKeepsNothing:
+    def test_a_release_that_passed_stays_when_its_run_is_killed_in_the_last_hook(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(FakeTarget, "supports", FakeTarget.supports - {StepKind.RETAIN})
+        world = World(extra=HOOKS)
+        world.deploy("v1")
+        _on(world, "before hook ./after", _killed)
+        with pytest.raises(Killed):
+            world.deploy("v2")
+        ends(world.play(Verb.FINALIZE), Status.DEPLOYED, Reason.DEPLOYED, 0)
+        assert world.serves() == "v2"
+
+
+def _killed() -> None:
+    raise Killed
+
+
 class TestTheLock:
     def test_a_lock_lost_on_the_way_stops_the_run_before_its_next_change(self) -> None:
         world = with_v1()
@@ -762,7 +793,7 @@ class TestTheLock:
         ends(outcome, Status.PARTIAL, Reason.ROLLBACK_FAILED, 24)
         world.faults.clear()
         world.state().fault = None
-        world.clock.sleep(1000)
+        world.clock.sleep(1100)
         ends(world.play(Verb.FINALIZE), Status.ROLLED_BACK, Reason.RECOVERED, 20)
         assert world.serves() == "v1"
 
@@ -773,7 +804,7 @@ class TestTheLock:
         ends(outcome, Status.FAILED, Reason.UNREACHABLE, 3)
         assert outcome.rollback is None
         world.state().fault = None
-        world.clock.sleep(1000)
+        world.clock.sleep(1100)
         ends(world.deploy("v2"), Status.DEPLOYED, Reason.DEPLOYED, 0)
         assert sum(1 for body in world.store.bodies() if body.get("ref")) == 3
 

@@ -158,7 +158,7 @@ def test_after_a_kill_anywhere_a_stranger_waits_until_the_lease_has_run_out(
         locked = world.deploy("v9", owner="run-2")
         assert (locked.status, locked.reason, locked.exit) == (Status.REFUSED, Reason.LOCKED, 13)
         assert "run-1" in (locked.failure.cause if locked.failure else "")
-        world.clock.sleep(1000)
+        world.clock.sleep(1100)
     assert world.deploy("v9", owner="run-2").exit is Exit.OK
     known_state(world)
 
@@ -201,6 +201,6 @@ def test_a_kill_of_the_clearing_up_itself_is_cleared_up_by_the_next(name: str, n
     world.play(Verb.FINALIZE)
     assert world.serves() in allowed
     world.failing = set()
-    world.clock.sleep(1000)
+    world.clock.sleep(1100)
     assert world.deploy("v9", owner="run-2").exit is Exit.OK
     known_state(world)

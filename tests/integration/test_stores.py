@@ -114,6 +114,17 @@ def test_views_are_where_people_look_for_them(tmp_path: Path) -> None:
     assert (tmp_path / "verified" / "shop.txt").read_text() == "v1\n"
 
 
+def test_the_folder_of_a_new_ledger_can_be_looked_into(tmp_path: Path) -> None:
+    mine = store(tmp_path / "records")
+    assert mine.read("shop") == b""
+    mine.append("shop", {"n": 1}, {"n": 2})
+    mine.publish("shop", history=("one\n",), verified="v1")
+    for path in ("records", "records/verified", "records/stacks", "records/stacks/shop"):
+        assert (tmp_path / path).stat().st_mode & 0o777 == 0o755, path
+    for path in ("deploy-history.log", "verified/shop.txt"):
+        assert (tmp_path / "records" / path).stat().st_mode & 0o777 == 0o644, path
+
+
 def test_looking_at_a_lock_leaves_no_trace(tmp_path: Path) -> None:
     assert state(tmp_path).peek() is None
     assert state(tmp_path).journal() == ()

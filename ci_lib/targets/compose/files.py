@@ -13,13 +13,27 @@ from ci_lib.domain.images import Release
 from ci_lib.domain.outcome import CheckResult, Mark
 from ci_lib.targets.compose.site import LOOK, Site, demand
 
-# $1 run directory, $2 state, $3 id of the new release, $4 id of the old one, $5 its JSON if it is adopted,
-# $6 path of the pin, $7 JSON of the new release, $8 its layout.
-_SWITCH = """
-set -eu; umask 077; run=$1; cd "$2"
+# A file is written into, not exchanged: a container that mounts that single file sees the new content.
+_PUT = r"""
 put() { case $1 in */*) mkdir -p -- "$3/${1%/*}";; esac; cp -p -- "$2/$1" "$3/$1"; }
+"""
+
+# $1 run directory, $2 state, $3 id of the new release, $4 id of the old one, $5 its JSON if it is adopted,
+# $6 path of the pin, $7 JSON of the new release, $8 its layout. Whoever can write in the run directory, a
+# container for one, must not choose by a link which file of the host we write.
+_SWITCH = _PUT + r"""
+set -eu; umask 077; run=$1; cd "$2"
+refuse() { printf '%s\n' "$1" >&2; exit 1; }
+[ "$(cat next.for)" = "$3" ] || refuse 'what is staged belongs to another run'
+base=$(cd -P -- "$run" && pwd -P)
+{ cat next.paths; printf '%s\n' "$6"; } | while IFS= read -r path; do
+  [ ! -L "$run/$path" ] || refuse "$path is a link there, and the release brings a file of that name"
+  case $path in */*) folder=$run/${path%/*};; *) continue;; esac
+  while [ ! -d "$folder" ] && [ ! -L "$folder" ]; do folder=${folder%/*}; done
+  case $(cd -P -- "$folder" && pwd -P)/ in "$base"/*) ;; *) refuse "$folder is a link that leads away";; esac
+done
 rm -rf before before.tmp; mkdir -p before.tmp/files releases; : > before.tmp/absent
-{ cat next.paths; printf '%s\\n' "$6"; } | LC_ALL=C sort -u > before.tmp/paths
+{ cat next.paths; printf '%s\n' "$6"; } | LC_ALL=C sort -u > before.tmp/paths
 old=$(cat current 2>/dev/null || true); : > before.tmp/gone
 if [ -n "$old" ] && [ -d "releases/$old/files" ]; then
   (cd "releases/$old/files" && find . -type f | sed 's,^[.]/,,') | LC_ALL=C sort > before.tmp/old
@@ -27,15 +41,15 @@ if [ -n "$old" ] && [ -d "releases/$old/files" ]; then
 fi
 cat before.tmp/paths before.tmp/gone | while IFS= read -r path; do
   if [ -e "$run/$path" ]; then put "$path" "$run" before.tmp/files
-  else printf '%s\\n' "$path" >> before.tmp/absent; fi
+  else printf '%s\n' "$path" >> before.tmp/absent; fi
 done
 [ ! -e current.layout ] || cp current.layout before.tmp/layout
-printf '%s\\n' "$3" > before.tmp/for; mv before.tmp before
+printf '%s\n' "$3" > before.tmp/for; mv before.tmp before
 if [ -n "$5" ] && [ ! -d "releases/$4" ]; then
-  rm -rf new.tmp; mkdir new.tmp; cp -pR before/files new.tmp/files; printf '%s\\n' "$5" > new.tmp/release.json
+  rm -rf new.tmp; mkdir new.tmp; cp -pR before/files new.tmp/files; printf '%s\n' "$5" > new.tmp/release.json
   : > new.tmp/good; mv new.tmp "releases/$4"
 fi
-rm -rf new.tmp; mkdir -p new.tmp/files; printf '%s\\n' "$7" > new.tmp/release.json
+rm -rf new.tmp; mkdir -p new.tmp/files; printf '%s\n' "$7" > new.tmp/release.json
 printf '%s' "$8" > new.tmp/layout
 while IFS= read -r path; do put "$path" next new.tmp/files; done < before/paths
 [ ! -e "releases/$3/good" ] || : > new.tmp/good
@@ -44,18 +58,19 @@ umask 022
 while IFS= read -r path; do put "$path" next "$run"; done < before/paths
 while IFS= read -r path; do rm -f -- "$run/$path"; done < before/gone
 printf '%s' "$8" > current.layout
-printf '%s\\n' "$3" > current.tmp; mv current.tmp current; touch "releases/$3"
+printf '%s\n' "$3" > current.tmp; mv current.tmp current; touch "releases/$3"
 """
 
 # $1 run directory, $2 state, $3 id of the release that failed, $4 id of the one to bring back.
-_RESTORE = """
-set -eu; run=$1; cd "$2"
+_RESTORE = _PUT + r"""
+set -eu; umask 022; run=$1; cd "$2"
 if [ -d before ] && [ "$(cat before/for)" = "$3" ]; then
-  cp -pR before/files/. "$run/"
+  (cd before/files && find . -type f | sed 's,^[.]/,,') |
+  while IFS= read -r path; do put "$path" before/files "$run"; done
   while IFS= read -r path; do rm -f -- "$run/$path"; done < before/absent
   if [ -e before/layout ]; then cp before/layout current.layout; else rm -f current.layout; fi
 fi
-if [ -n "$4" ]; then printf '%s\\n' "$4" > current.tmp; mv current.tmp current; else rm -f current; fi
+if [ -n "$4" ]; then printf '%s\n' "$4" > current.tmp; mv current.tmp current; else rm -f current; fi
 """
 
 

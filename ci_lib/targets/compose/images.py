@@ -25,7 +25,7 @@ set -eu; umask 077
 there() { if [ -n "$2" ]; then docker tag "$1" "$2"; else docker image inspect "$1"; fi; }
 ! there "$1" "$2" >/dev/null 2>&1 || exit 0
 if [ -n "$3" ]; then
-  folder=$(mktemp -d); trap 'rm -rf "$folder"' EXIT
+  folder=$(mktemp -d); trap 'rm -rf "$folder"' EXIT; trap 'exit 1' HUP INT PIPE TERM
   docker --config "$folder" login --username "$4" --password-stdin "$3" >/dev/null
   docker --config "$folder" pull -q "$1"
 else docker pull -q "$1"; fi

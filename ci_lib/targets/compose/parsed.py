@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -46,7 +47,7 @@ def parse(text: str, *, staged: str, run_dir: str) -> Parsed:
         data = json.loads(text)
     except ValueError as error:
         raise StepFault(f"docker compose config printed no JSON: {error}", reason=Reason.PREFLIGHT) from error
-    data = _moved(data, staged, run_dir)
+    data = _moved(data, re.compile(rf"{re.escape(staged)}(?![\w.-])"), run_dir)
     services, networks = data.get("services") or {}, data.get("networks") or {}
     external = {key: network for key, network in networks.items() if (network or {}).get("external")}
     return Parsed(
@@ -95,11 +96,9 @@ def _service(name: str, config: Mapping[str, Any]) -> Service:
     )
 
 
-def _moved(value: Any, staged: str, run_dir: str) -> Any:  # noqa: ANN401 - any JSON value
+def _moved(value: Any, staged: re.Pattern[str], run_dir: str) -> Any:  # noqa: ANN401 - any JSON value
     if isinstance(value, dict):
         return {key: _moved(item, staged, run_dir) for key, item in value.items()}
     if isinstance(value, list):
         return [_moved(item, staged, run_dir) for item in value]
-    if isinstance(value, str) and (value == staged or value.startswith(f"{staged}/")):
-        return run_dir + value.removeprefix(staged)
-    return value
+    return staged.sub(lambda _: run_dir, value) if isinstance(value, str) else value

@@ -28,7 +28,10 @@ docker network ls --format 'network {{.Name}}' &
 { root=$(docker info --format '{{.DockerRootDir}}'); [ ! -d "$root" ] || disk "$root"; } &
 disk "$folder"
 [ -w "$folder" ] || echo "closed $folder"
-while IFS= read -r path; do [ ! -e "$run/$path" ] || [ -w "$run/$path" ] || echo "closed $path"; done
+while IFS= read -r path; do
+  [ ! -L "$run/$path" ] || echo "closed $path (a link)"
+  [ ! -e "$run/$path" ] || [ -w "$run/$path" ] || echo "closed $path"
+done
 for image in "$@"; do docker image inspect --format ok "$image" >/dev/null 2>&1 || echo "lost $image"; done
 wait
 """
@@ -85,7 +88,7 @@ def judge(settings: Resolved, parsed: Parsed, host: HostFacts) -> Iterator[Check
         free = 100 - used
         yield _row(f"disk free at {place}", free > bound, f"{free} %", f"more than {bound:g} %")
     closed = ", ".join(host.closed)
-    yield _row("files in the run directory", not closed, closed or "writable", "writable for the deploy user")
+    yield _row("files in the run directory", not closed, closed or "writable", "files, and writable")
     for network in parsed.external_networks:
         there = network in host.networks
         yield _row(f"network {network}", there, "exists" if there else "missing", "exists")

@@ -1,6 +1,8 @@
 """What is kept for a rollback, and what is let go."""
 
-from ci_lib.domain.images import KEPT, Release
+from collections.abc import Collection, Iterable
+
+from ci_lib.domain.images import KEPT
 from ci_lib.targets.compose.commands import kept_tag
 from ci_lib.targets.compose.memory import Memory
 from ci_lib.targets.compose.site import LOOK, Site, demand
@@ -25,17 +27,22 @@ while [ "$left" -gt 0 ]; do rm -rf -- "$1"; shift; left=$((left - 1)); done
 """
 
 
-def retain(site: Site, memory: Memory, release: Release, *, good: bool, previous: str) -> None:
-    """Mark the release, and remove the kept ones that are too old with the tags that only they needed."""
-    pattern = f"{KEPT}{site.project}/*"
-    mark = ("sh", "-c", _MARK, "sh", site.state, release.id if good else "", pattern)
-    tags = demand(site.change(*mark, limit=LOOK), "could not mark the release").stdout.split()
-    memory.changed()
+def marked(site: Site, release_id: str) -> tuple[str, ...]:
+    """Mark a release as good, unless the id is empty; returns our own tags on the host."""
+    mark = ("sh", "-c", _MARK, "sh", site.state, release_id, f"{KEPT}{site.project}/*")
+    return tuple(demand(site.change(*mark, limit=LOOK), "could not mark the release").stdout.split())
+
+
+def let_go(site: Site, memory: Memory, *, stay: Collection[str], tags: Iterable[str]) -> None:
+    """Remove the kept releases that are too old, and those of ``tags`` that only they needed.
+
+    The releases whose ids are in ``stay`` are not counted, and remain.
+    """
     kept = {item.release.id: item for item in memory.read().kept}
-    others = [key for key, item in kept.items() if item.good and key not in (release.id, previous)]
-    stay = {release.id, previous, *others[:KEEP]}
-    folders = [f"{site.state}/releases/{key}" for key in kept if key not in stay]
-    images = (image for key, item in kept.items() if key in stay for image in item.release.images)
+    others = [key for key, item in kept.items() if item.good and key not in stay]
+    spared = {*stay, *others[:KEEP]}
+    folders = [f"{site.state}/releases/{key}" for key in kept if key not in spared]
+    images = (image for key, item in kept.items() if key in spared for image in item.release.images)
     needed = {kept_tag(site.project, image) for image in images}
     unneeded = [tag for tag in tags if tag not in needed]
     if folders or unneeded:

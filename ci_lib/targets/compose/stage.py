@@ -26,22 +26,22 @@ from ci_lib.targets.trees import read_tree
 
 _THERE = "staged\n"
 
-# $1 run directory, $2 folder to fill, $3 size of the archive on standard input, $4 kept files instead of it,
-# $5 path and $6 content of the pin; then the command. A connection that breaks looks like the end of the
-# input, so the archive's size is checked.
+# $1 run directory, $2 folder to fill, $3 kept files instead of an archive, $4 path of the pin or nothing,
+# $5 id of the release, $6 size of the archive and $7 of the pin, which follow each other on standard input;
+# then the command. A connection that breaks looks like the end of the input, so the sizes are checked.
 _STAGE = """
-set -eu; umask 022; run=$1 staged=$2 size=$3 kept=$4 pin=$5 content=$6; shift 6
-mkdir -p "$run"; umask 077; mkdir -p "$(dirname "$staged")"; rm -rf "$staged" "$staged.paths"
+set -eu; umask 022; run=$1 staged=$2 kept=$3 pin=$4 release=$5 size=$6 more=$7; shift 7
+mkdir -p "$run"; umask 077; mkdir -p "$(dirname "$staged")"; rm -rf "$staged" "$staged".*
+cat > "$staged.in"; came=$(stat -c %s "$staged.in")
+[ "$came" = $((size + more)) ] || { echo 'the files did not arrive completely' >&2; exit 1; }
 if [ -n "$kept" ]; then cp -pR "$kept" "$staged"
-else
-  mkdir "$staged"; cat > "$staged.tar"
-  [ "$(stat -c %s "$staged.tar")" = "$size" ] || { echo 'the files did not arrive completely' >&2; exit 1; }
-  tar -x -p -o -f "$staged.tar" -C "$staged"; rm "$staged.tar"
-fi
+else mkdir "$staged"; head -c "$size" "$staged.in" | tar -x -p -o -C "$staged"; fi
 (cd "$staged" && find . -type f | sed 's,^[.]/,,') > "$staged.paths"
 if [ -n "$pin" ]; then
-  mkdir -p "$(dirname "$staged/$pin")"; printf %s "$content" > "$staged/$pin"; chmod 644 "$staged/$pin"
+  mkdir -p "$(dirname "$staged/$pin")"; tail -c "$more" "$staged.in" > "$staged/$pin"
+  chmod 644 "$staged/$pin"
 fi
+rm "$staged.in"; printf '%s\\n' "$release" > "$staged.for"
 { echo ./x; sed 's,^,./,' "$staged.paths"; } | sed 's,/[^/]*$,,' | sort -u |
 while IFS= read -r folder; do
   for there in "$run/$folder"/* "$run/$folder"/.[!.]*; do
@@ -56,7 +56,7 @@ echo staged
 
 # Only looked at: the host itself tidies up, whatever becomes of us meanwhile.
 _LOOK = f"""
-trap 'rm -rf "$staged" "$staged.paths" "$staged.tar"' EXIT
+trap 'rm -rf "$staged" "$staged".*' EXIT
 trap 'exit 1' HUP INT PIPE TERM
 {_STAGE}"""
 
@@ -88,6 +88,7 @@ class Stage:
         """
         if wanted.snapshot:
             return self._resolve_kept(wanted)
+        self._layout.follow("")  # what was brought back meanwhile had one of its own
         self._tree = self._source()
         self.plain = parsed = self._look("")
         managed = self._site.settings.managed
@@ -112,9 +113,10 @@ class Stage:
         if release is None or plain is None:
             raise StepFault("prepare before resolve", reason=Reason.BUG)
         pin = self._layout.render_pin(release, tuple(step.args["services"]), plain.services)
-        argv = self._filling(_STAGE, "next", step.args["snapshot"], pin=pin)
+        snapshot = step.args["snapshot"]
+        argv = self._filling(_STAGE, "next", snapshot, pin=pin, release=release.id)
         # A change, although nothing that runs is touched: of two runs only one may fill the folder.
-        ran = self._site.change(*argv, stdin=self._archive(step.args["snapshot"]), limit=step.time_limit)
+        ran = self._site.change(*argv, stdin=self._archive(snapshot) + pin, limit=step.time_limit)
         self.ready = self._parsed(ran, "next")
         wanted = pinned(release, self._site.settings)
         expected = {name: wanted[name] for name in wanted if name in plain.services}
@@ -144,7 +146,7 @@ class Stage:
         return Candidate(
             release=release,
             workloads=parsed.workloads(managed),
-            unmanaged=parsed.workloads(set(parsed.services) - managed),
+            unmanaged=frozenset(parsed.workloads(set(parsed.services) - managed)),
         )
 
     def _source(self) -> Tree:
@@ -176,16 +178,18 @@ class Stage:
     def _archive(self, snapshot: str) -> bytes:
         return b"" if snapshot else as_tar(self._tree)
 
-    def _filling(self, script: str, name: str, snapshot: str, *, pin: bytes = b"") -> Argv:
+    def _filling(
+        self, script: str, name: str, snapshot: str, *, pin: bytes = b"", release: str = ""
+    ) -> Argv:
         """The command that fills the folder ``name`` of our state and prints what Compose reads there."""
         site, layout = self._site, self._layout
         folder = f"{site.state}/{name}"
         kept = f"{site.state}/releases/{snapshot}/files" if snapshot else ""
         files = (*layout.files, layout.pin) if pin else layout.files
         config = compose(site.environment, folder, site.project, files, "config", "--format", "json")
-        size = str(len(self._archive(snapshot)))
-        begin = ("sh", "-c", script, "sh", site.run_dir, folder, size, kept)
-        return (*begin, layout.pin if pin else "", pin.decode(), *config)
+        sizes = (str(len(self._archive(snapshot))), str(len(pin)))
+        begin = ("sh", "-c", script, "sh", site.run_dir, folder, kept, layout.pin if pin else "")
+        return (*begin, release, *sizes, *config)
 
     def _parsed(self, ran: Ran, name: str) -> Parsed:
         _, there, text = ran.stdout.partition(_THERE)

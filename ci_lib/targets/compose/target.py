@@ -19,7 +19,7 @@ from ci_lib.targets.compose.layout import Layout
 from ci_lib.targets.compose.memory import Memory
 from ci_lib.targets.compose.observe import adopted, observe
 from ci_lib.targets.compose.parsed import Parsed, parse
-from ci_lib.targets.compose.retention import retain
+from ci_lib.targets.compose.retention import let_go, marked
 from ci_lib.targets.compose.serving import await_serving
 from ci_lib.targets.compose.site import LOOK, Site, demand
 from ci_lib.targets.compose.stage import Stage
@@ -181,8 +181,12 @@ class ComposeTarget:
         return StepReport()
 
     def _retain(self, step: Step) -> StepReport:
-        good, previous = bool(step.args["good"]), str(step.args["previous"])
-        retain(self._site, self._memory, _release(step), good=good, previous=previous)
+        args = step.args
+        mark = _release(step).id if args["good"] else ""
+        tags = marked(self._site, mark)
+        self._memory.changed()
+        if args["tidy"]:
+            let_go(self._site, self._memory, stay=(_release(step).id, args["previous"]), tags=tags)
         seen = self.observe() if self._seen is None else self._seen
         orphans = sorted({item.workload for item in seen} - set(self._services()))
         return StepReport(notes=(f"orphans, left alone: {', '.join(orphans)}",) if orphans else ())

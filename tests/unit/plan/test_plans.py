@@ -167,7 +167,12 @@ def test_unchanged_means_every_instance_there_labelled_and_from_its_image(
 
 @pytest.mark.parametrize(
     ("health", "code", "unchanged"),
-    [(Health.HEALTHY, None, True), (Health.EXITED, 1, False), (None, None, False)],
+    [
+        (Health.HEALTHY, None, True),
+        (Health.UNHEALTHY, None, True),
+        (Health.EXITED, 1, True),
+        (None, None, False),
+    ],
 )
 def test_a_service_that_is_not_managed_has_to_be_there_too(
     health: Health | None, code: int | None, unchanged: bool
@@ -176,7 +181,7 @@ def test_a_service_that_is_not_managed_has_to_be_there_too(
         running(NEW)[0], workload="postgres", release_id="", health=health or Health.NONE, exit_code=code
     )
     there = (*running(NEW), database) if health else running(NEW)
-    candidate = replace(PLAIN.candidate, unmanaged={"postgres": 1})
+    candidate = replace(PLAIN.candidate, unmanaged=frozenset({"postgres"}))
     assert replace(PLAIN, candidate=candidate, running=there).unchanged is unchanged
 
 

@@ -45,6 +45,13 @@ class TestParsed:
         assert config["env_file"] == RUN_DIR
         assert config["x"] == f"{STAGED}-not"
 
+    def test_a_path_counts_wherever_it_stands_in_a_text(self) -> None:
+        found = parsed(api={"command": [f"--config={STAGED}/agent.yml", f"a:{STAGED}:{STAGED}/b"]})
+        assert found.services["api"].config["command"] == [
+            f"--config={RUN_DIR}/agent.yml",
+            f"a:{RUN_DIR}:{RUN_DIR}/b",
+        ]
+
     def test_the_same_services_have_the_same_hash_wherever_they_were_staged(self) -> None:
         here = parsed(api={"image": "x:1", "env": {"A": f"{STAGED}/a"}}, db={"image": "pg:1"})
         there = parsed(
@@ -335,6 +342,22 @@ class TestStage:
         stage = Stage(site, Layout(site, memory), memory)
         stage.resolve(Wanted(images=RELEASE.images))
         assert stage.files == ("compose.yaml",)
+
+    def test_the_checkouts_files_count_again_after_something_was_brought_back(self, tmp_path: Path) -> None:
+        for name in ("docker-compose.yml", "prod.yml"):
+            (tmp_path / name).write_text("services: {}")
+        extra = "    compose: {source: ., files: [docker-compose.yml, prod.yml]}\n"
+        resolved = replace(settings("staging", extra), folder=str(tmp_path))
+        services = json.dumps({"services": {name: {"image": "x:1"} for name in resolved.managed}})
+        host = FakeHost(commands={("sh",): [Ran(code=0), Ran(code=0, stdout=f"staged\n{services}")]})
+        site = Site(settings=resolved, host=host, clock=FakeClock())
+        memory = Memory(site)
+        layout = Layout(site, memory)
+        layout.follow("old.yml\ncompose.override.yaml\n")
+        memory.read()
+        Stage(site, layout, memory).resolve(Wanted(images=RELEASE.images))
+        named = [word.rpartition("/")[2] for word in host.calls[-1].argv if word.endswith(".yml")]
+        assert named == ["docker-compose.yml", "prod.yml"]
 
     def test_files_that_did_not_arrive_are_no_mistake_in_the_compose_file(self, tmp_path: Path) -> None:
         (tmp_path / "docker-compose.yml").write_text("services: {}")

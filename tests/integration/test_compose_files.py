@@ -1,0 +1,83 @@
+"""The scripts that switch a release's files in and bring the old ones back, on real files."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from ci_lib.domain.errors import StepFault
+from ci_lib.domain.images import Release
+from ci_lib.ports.local import LocalHost
+from ci_lib.ports.system import SystemClock
+from ci_lib.targets.compose import files
+from ci_lib.targets.compose.site import Site
+from tests.contract.fake_target import image, settings
+
+OLD = Release(images=(image("api", "v1"),), files="old")
+NEW = Release(images=(image("api", "v2"),), files="new")
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    (tmp_path / "run").mkdir(mode=0o755)
+    resolved = settings("staging")
+    compose = resolved.settings.compose.model_copy(update={"run_dir": str(tmp_path / "run")})
+    resolved = dataclasses.replace(
+        resolved, settings=resolved.settings.model_copy(update={"compose": compose})
+    )
+    return Site(settings=resolved, host=LocalHost("here"), clock=SystemClock())
+
+
+def stage(site: Site, release: Release, **texts: str) -> None:
+    """Put files into `next`, as the step before the switch does; `_` in a name is a slash."""
+    state = Path(site.state)
+    state.mkdir(mode=0o700, exist_ok=True)
+    names = [name.replace("_", "/") for name in texts]
+    for name, text in zip(names, texts.values(), strict=True):
+        path = state / "next" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    (state / "next" / "pin").write_text("pin")
+    (state / "next.paths").write_text("".join(f"{name}\n" for name in names))
+    (state / "next.for").write_text(f"{release.id}\n")
+
+
+def switch(site: Site, release: Release, previous: str = "") -> None:
+    files.switch(site, release, pin="pin", layout="compose\npin\n", previous=previous, adopted=None)
+
+
+def test_the_way_back_leaves_folders_as_readable_as_they_were(site: Site) -> None:
+    run = Path(site.run_dir)
+    stage(site, OLD, conf_app="old", compose="old")
+    switch(site, OLD)
+    stage(site, NEW, conf_app="new", compose="new", more="new")
+    switch(site, NEW, OLD.id)
+    assert (run / "conf" / "app").read_text() == "new"
+    files.restore(site, failed=NEW.id, previous=OLD.id)
+    assert (run / "conf" / "app").read_text() == (run / "compose").read_text() == "old"
+    assert not (run / "more").exists()
+    assert [path.stat().st_mode & 0o777 for path in (run, run / "conf")] == [0o755, 0o755]
+    assert (run / ".deploy-actions" / "before").stat().st_mode & 0o077 == 0
+
+
+def test_what_another_run_has_staged_is_not_switched_to(site: Site) -> None:
+    stage(site, OLD, compose="theirs")
+    with pytest.raises(StepFault, match="belongs to another run"):
+        switch(site, NEW)
+    assert not (Path(site.run_dir) / "compose").exists()
+
+
+@pytest.mark.parametrize(("link", "to"), [("conf", "outside"), ("conf/app", "outside/app"), ("conf", "gone")])
+def test_a_link_in_the_run_directory_leads_nobody_astray(
+    site: Site, tmp_path: Path, link: str, to: str
+) -> None:
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "app").write_text("theirs")
+    path = Path(site.run_dir) / link
+    path.parent.mkdir(exist_ok=True)
+    path.symlink_to(tmp_path / to)
+    stage(site, NEW, conf_app="new", compose="new")
+    with pytest.raises(StepFault, match="could not put the files"):
+        switch(site, NEW)
+    assert (tmp_path / "outside" / "app").read_text() == "theirs"
+    assert not (Path(site.run_dir) / "compose").exists(), "nothing was changed"
