@@ -1,7 +1,7 @@
 """A caller's repository whose workflows run under real act, against a copy of this repository as `@v1`.
 
 act runs in host mode, so jobs see this machine; its cache, and with it the runner's tool cache, is a folder
-of the tests. The artifact store is a folder too.
+of the tests that several runs may share, also at the same time. The artifact store is a folder of each run.
 """
 
 import json
@@ -31,10 +31,15 @@ def act_binary() -> str | None:
 
 
 def release(folder: Path, *, links: bool) -> Path:
-    """This repository as act finds it (links) or as GitHub's runner unpacks it (real copies of the links)."""
+    """This repository as act finds it (links) or as GitHub's runner unpacks it (real copies of the links).
+
+    Without byte code, which no release holds and act would copy twice for every step.
+    """
     folder.mkdir(parents=True)
     names = [*ACTED, *(path.name for path in ROOT.iterdir() if path.is_symlink())]
     run("cp", "-r" if links else "-rL", *names, folder, directory=ROOT)
+    for compiled in [*folder.rglob("__pycache__")]:
+        shutil.rmtree(compiled)
     assert (folder / "deploy").is_symlink() == links
     return folder
 
@@ -115,7 +120,7 @@ class Caller:
             f"--local-repository=org/deploy-actions@v1={release}",
             f"--local-repository={upload}={STAND_IN}",
             *(f"--artifact-server-path={self._store}", "--artifact-server-addr=127.0.0.1"),
-            *(f"--artifact-server-port={free_port()}", f"--cache-server-path={self.cache / 'actions'}"),
+            *(f"--artifact-server-port={free_port()}", "--no-cache-server"),
             *(f"--input={name.replace('_', '-')}={value}" for name, value in inputs.items()),
         )
         return subprocess.Popen(

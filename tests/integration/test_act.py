@@ -5,18 +5,21 @@ import json
 import os
 import shutil
 import signal
+import uuid
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from ci_lib.cli.demo_files import write_demo
+from tests.integration.act_story import GOOD, WRONG, Stage, Story
 from tests.integration.act_support import STAND_IN, Caller, Ran, act_binary, release
 from tests.integration.conftest import Require
-from tests.integration.shop import Shop
-from tests.lab.components import wait_for
+from tests.lab.components import remove_projects, wait_for
 from tests.lab.images import Hello
 
+LAYOUTS = ("links", "copies")
 INSTALLING = "Installing the locked dependencies"
 
 SETUP = """\
@@ -29,43 +32,6 @@ jobs:
       - uses: actions/checkout@v4
       - uses: org/deploy-actions/_setup@v1
       - uses: org/deploy-actions/_setup@v1
-"""
-
-FORCE = """\
-on:
-  workflow_dispatch:
-    inputs:
-      good: {type: string, required: true}
-      wrong: {type: string, required: true}
-jobs:
-  production:
-    runs-on: ubuntu-latest
-    outputs:
-      refused: ${{ steps.refused.outputs.reason-code }}
-      forced: ${{ steps.forced.outputs.reason-code }}
-    steps:
-      - uses: actions/checkout@v4
-      - uses: org/deploy-actions/deploy@v1
-        with: {environment: staging, version: "${{ inputs.good }}"}
-      - id: refused
-        continue-on-error: true
-        uses: org/deploy-actions/promote@v1
-        with: {environment: production, version: "${{ inputs.wrong }}"}
-      - id: forced
-        continue-on-error: true
-        uses: org/deploy-actions/promote@v1
-        with:
-          environment: production
-          version: ${{ inputs.wrong }}
-          force: ${{ inputs.wrong }}
-          reason: the second scenario
-  after:
-    needs: production
-    runs-on: ubuntu-latest
-    steps:
-      - run: test "$REASONS" = "not_verified rolled_back"
-        env:
-          REASONS: ${{ needs.production.outputs.refused }} ${{ needs.production.outputs.forced }}
 """
 
 SLOW = """\
@@ -95,10 +61,7 @@ def releases(require: Require, tmp_path_factory: pytest.TempPathFactory) -> dict
     require("artifact stand-in", None if bundled and shutil.which("node") else "it is not built")
     require("git", None if shutil.which("git") else "git is not installed")
     folder = tmp_path_factory.mktemp("releases")
-    return {
-        "links": release(folder / "links", links=True),
-        "copies": release(folder / "copies", links=False),
-    }
+    return {layout: release(folder / layout, links=layout == "links") for layout in LAYOUTS}
 
 
 @pytest.fixture(scope="session")
@@ -121,7 +84,8 @@ def hello_caller(set_up: tuple[Path, Ran], tmp_path: Path) -> Iterator[Caller]:
     config, ready = folder / "deploy.yml", folder / "ready.py"
     text = config.read_text().replace(str(folder), str(tmp_path))
     text = text.replace("path: records", f"path: {tmp_path}/records")
-    text = text.replace("    process:\n", f"    process:\n      run_dir: {tmp_path}/run/{{environment}}\n")
+    settings = f"      settle: 0.2s\n      run_dir: {tmp_path}/run/{{environment}}\n"
+    text = text.replace("    process:\n", f"    process:\n{settings}")
     config.write_text(text)
     ready.write_text(f'import os\nos.chdir("{tmp_path}")\n' + ready.read_text())
     yield Caller(folder=folder, cache=set_up[0])
@@ -131,19 +95,52 @@ def hello_caller(set_up: tuple[Path, Ran], tmp_path: Path) -> Iterator[Caller]:
                 os.kill(started["pid"], signal.SIGKILL)
 
 
-@pytest.fixture
-def shop_caller(set_up: tuple[Path, Ran], tmp_path: Path, project: str, hello: Hello) -> tuple[Shop, Caller]:
-    """A Compose stack with everything of its own in one folder, and the same folder as a repository."""
-    folder = tmp_path / "caller"
-    shop = Shop(folder=folder, project=project, hello=hello)
-    (folder / ".gitignore").write_text("srv/\n")
-    return shop, Caller(folder=folder, cache=set_up[0])
+@pytest.fixture(scope="module")
+def stories(
+    releases: dict[str, Path],
+    set_up: tuple[Path, Ran],
+    hello: Hello,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[dict[str, Future[Story]]]:
+    """The three scenarios in each layout, played at the same time; what went wrong is raised by `result`."""
+    projects = {layout: f"lab-{uuid.uuid4().hex[:10]}" for layout in LAYOUTS}
+    try:
+        stages = {
+            layout: Stage.prepare(tmp_path_factory.mktemp(layout) / "caller", project, hello, set_up[0])
+            for layout, project in projects.items()
+        }
+        with ThreadPoolExecutor() as pool:
+            yield {layout: pool.submit(stages[layout].play, releases[layout]) for layout in LAYOUTS}
+    finally:
+        for project in projects.values():
+            remove_projects(project)
 
 
 def verdicts(ran: Ran) -> list[str]:
     """The first line of each summary; what `finalize` says when there was nothing to do is left out."""
     first = (text.strip().splitlines()[0] for text in ran.summaries)
     return [line for line in first if not line.endswith("nothing is left to clear up")]
+
+
+def assert_released(ran: Ran, stack: str, version: str) -> None:
+    """`cd.yml` brought a version into both environments, installed nothing for it, and kept the evidence."""
+    assert INSTALLING not in ran.said
+    assert verdicts(ran) == [
+        f"### ✅ {stack} staging runs {version}",
+        f"### ✅ {stack} staging: {version} passed its checks",
+        f"### ✅ {stack} production runs {version}",
+        f"### ✅ {stack} production: {version} passed its checks",
+    ]
+    assert ran.artifacts == [
+        f"evidence-deploy-{stack}-staging-1",
+        f"evidence-post-verify-{stack}-production-1",
+        f"evidence-post-verify-{stack}-staging-1",
+        f"evidence-promote-{stack}-production-1",
+    ]
+    (evidence,) = ran.evidence(f"evidence-promote-{stack}-production-1")
+    promoted = json.loads(evidence["result.json"])
+    assert (promoted["status"], promoted["version"]) == ("deployed", version)
+    assert promoted["run_url"] in ran.summaries[3]
 
 
 def test_setup_installs_once_and_nothing_is_installed_afterwards(set_up: tuple[Path, Ran]) -> None:
@@ -153,86 +150,67 @@ def test_setup_installs_once_and_nothing_is_installed_afterwards(set_up: tuple[P
     assert ran.said.count("deploy-actions, version ") == 2
 
 
-@pytest.mark.parametrize("layout", ["links", "copies"])
-def test_a_push_goes_to_staging_and_production_gets_what_staging_verified(
-    hello_caller: Caller, releases: dict[str, Path], layout: str
+def test_processes_are_released_where_there_is_no_docker(
+    hello_caller: Caller, releases: dict[str, Path]
 ) -> None:
     caller = hello_caller
     caller.workflow("cd.yml")
     version = f"sha-{caller.commit()}"
     shutil.copytree(caller.folder / "builds/hello/v1", caller.folder / "builds/hello" / version)
 
-    ran = caller.act(releases[layout], "cd.yml")
+    ran = caller.act(releases["copies"], "cd.yml")
 
     assert ran.code == 0, str(ran)
-    assert INSTALLING not in ran.said
-    assert verdicts(ran) == [
-        f"### ✅ hello staging runs {version}",
-        f"### ✅ hello staging: {version} passed its checks",
-        f"### ✅ hello production runs {version}",
-        f"### ✅ hello production: {version} passed its checks",
-    ]
-    assert ran.artifacts == [
-        "evidence-deploy-hello-staging-1",
-        "evidence-post-verify-hello-production-1",
-        "evidence-post-verify-hello-staging-1",
-        "evidence-promote-hello-production-1",
-    ]
-    (evidence,) = ran.evidence("evidence-promote-hello-production-1")
-    promoted = json.loads(evidence["result.json"])
-    assert (promoted["status"], promoted["version"]) == ("deployed", version)
-    assert promoted["run_url"] in ran.summaries[3]
+    assert_released(ran, "hello", version)
 
 
-def test_a_wrong_version_is_refused_then_forced_and_a_rollback_goes_by_list_version_and_last_good(
-    shop_caller: tuple[Shop, Caller], releases: dict[str, Path]
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_push_goes_to_staging_and_production_gets_what_staging_verified(
+    stories: dict[str, Future[Story]], layout: str
 ) -> None:
-    shop, caller = shop_caller
-    caller.workflow("cd.yml")
-    caller.workflow("rollback.yml")
-    caller.workflow("force.yml", FORCE)
+    story = stories[layout].result()
+    assert_released(story.pushed.ran, "shop", story.version)
+    assert (story.pushed.staging, story.pushed.production) == (story.version, story.version)
 
-    first = f"sha-{caller.commit()}"
-    shop.release(first)
-    pushed = caller.act(releases["links"], "cd.yml")
-    assert pushed.code == 0, str(pushed)
-    assert shop.version("staging", "backend") == shop.version("production", "backend") == first
 
-    shop.release("sha-good")
-    shop.release("sha-wrong", "unhealthy")
-    ran = caller.act(
-        releases["copies"], "force.yml", "workflow_dispatch", good="sha-good", wrong="sha-wrong"
-    )
-    assert ran.code == 0, str(ran)
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_wrong_version_is_refused_and_when_forced_comes_back_by_itself(
+    stories: dict[str, Future[Story]], layout: str
+) -> None:
+    story = stories[layout].result()
+    ran = story.forced.ran
     ended = [line["msg"].strip() for line in ran.log if line["msg"].startswith("exit status")]
     assert ended == ["exit status 10", "exit status 20"], str(ran)
-    refused, forced = verdicts(ran)[1:]
-    assert refused == "### ⛔ shop production refused sha-wrong: it is not verified"
-    assert forced.startswith(f"### ↩️ shop production is back on {first}: sha-wrong ")
+    deployed, refused, forced = verdicts(ran)
+    assert deployed == f"### ✅ shop staging runs {GOOD}"
+    assert refused == f"### ⛔ shop production refused {WRONG}: it is not verified"
+    assert forced == f"### ↩️ shop production is back on {story.version}: {WRONG} did not come up"
     assert "the second scenario" in ran.summaries[2]
-    assert shop.version("production", "backend") == first
+    assert (story.forced.staging, story.forced.production) == (GOOD, story.version)
     kept = ran.evidence("evidence-promote-shop-production-1")
     assert sorted(json.loads(files["result.json"])["status"] for files in kept) == ["refused", "rolled_back"]
     assert all("summary.md" in files and "manifest.json" in files for files in kept)
-    assert any("logs/backend.log" in files for files in kept)
+    (log,) = (files["logs/nginx.log"] for files in kept if "logs/nginx.log" in files)
+    assert f"hello {WRONG} (crashloop): cannot start" in log
 
-    def rollback(**inputs: str) -> Ran:
-        ran = caller.act(
-            releases["links"], "rollback.yml", "workflow_dispatch", environment="staging", **inputs
-        )
-        assert ran.code == 0, str(ran)
-        return ran
 
-    listed = rollback(list="true").summaries[0]
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_rollback_lists_and_goes_to_the_last_good_and_to_a_named_version(
+    stories: dict[str, Future[Story]], layout: str
+) -> None:
+    story = stories[layout].result()
+    listed = story.listed.ran.summaries[0]
     rows = [line.split(" | ") for line in listed.splitlines() if line.startswith("| `sha-")]
     assert [(row[0].strip("| `"), row[3].strip(" |")) for row in rows] == [
-        ("sha-good", "serves now"),
-        (first, "ready"),
+        (GOOD, "serves now"),
+        (story.version, "ready"),
     ]
-    assert verdicts(rollback(last_good="true")) == [f"### ✅ shop staging is back on {first}"]
-    assert shop.version("staging", "backend") == first
-    assert verdicts(rollback(version="sha-good")) == ["### ✅ shop staging is back on sha-good"]
-    assert shop.version("staging", "backend") == "sha-good"
+    assert story.listed.staging == GOOD
+    for chapter, version in ((story.last_good, story.version), (story.by_version, GOOD)):
+        assert verdicts(chapter.ran) == [f"### ✅ shop staging is back on {version}"]
+        assert (chapter.staging, chapter.production) == (version, story.version)
+        (evidence,) = chapter.ran.evidence("evidence-rollback-shop-staging-1")
+        assert json.loads(evidence["result.json"])["version"] == version
 
 
 def test_a_cancelled_run_is_cleared_up_by_finalize(
