@@ -47,9 +47,15 @@ def machine(host: HostSettings) -> str:
 
 def out_of_reach(config: DeployConfig, stack: str, environment: str) -> str:
     """Why the stack's target cannot work in the environment; empty when it can."""
-    host = config.environments[environment].hosts[0]
-    if config.stacks[stack].target == "process" and not config.hosts[host].local:
-        return f'the target "process" works on a local host alone, and {environment} is on {quoted(host)}'
+    name = config.environments[environment].hosts[0]
+    host = config.hosts[name]
+    if config.stacks[stack].target != "process":
+        return ""
+    if not host.local:
+        return f'the target "process" works on a local host alone, and {environment} is on {quoted(name)}'
+    if host.sudo:  # its processes would be ours, and its folders root's
+        what = f'and {environment} is on {quoted(name)}, which has "sudo: true"'
+        return f'the target "process" cannot use sudo, {what}'
     return ""
 
 

@@ -9,13 +9,17 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 
 from ci_lib.ports import gate
+from ci_lib.ports.pipes import exchange
 from ci_lib.ports.protocols import PortFault, Process
+from ci_lib.ports.system import environment
 
 _PROC = Path("/proc")
 _POLL = 0.05  # seconds
+_BEGIN_LIMIT = 10.0  # seconds from the order to the program's beginning; it takes milliseconds
 _KILL_LIMIT = 5.0  # seconds until the kernel has surely ended what got SIGKILL
 
 
@@ -56,20 +60,22 @@ class SystemProcesses:
 
         It begins its work when the block ends, and never when the block raises or we are killed in it: until
         then it is a ``gate`` that waits for its order. ``env`` is all it gets. Raises ``PortFault`` when it
-        cannot be started; that there is no such program is told in the log alone.
+        cannot be started: before the block where that is known by then, else behind it.
         """
         child = _gate(argv[0], cwd=cwd, log=log)
         self._children[child.pid] = child
-        assert child.stdin is not None
-        with child.stdin as gate_input:
+        assert isinstance(child.stdin, FileIO)
+        assert isinstance(child.stdout, FileIO)
+        with child.stdin as orders, child.stdout as report:
             stat = _stat(child.pid)
             if stat is None:  # a child of ours stays in the process table until we ask for it
                 raise PortFault("this machine has no /proc: processes can be told apart on Linux alone")
             yield Process(pid=child.pid, started=stat.started)
-            rest = memoryview(json.dumps({"argv": list(argv), "env": dict(env)}).encode())
-            with suppress(BrokenPipeError):  # somebody ended it meanwhile: `alive` will say so
-                while rest:
-                    rest = rest[gate_input.write(rest) :]
+            order = json.dumps({"argv": list(argv), "env": dict(env)}).encode()
+            wrong = _begin(orders, order, report)
+        if wrong:
+            child.kill()  # or it might begin later
+            raise PortFault(f"{argv[0]} cannot be started: {wrong}")
 
     def alive(self, process: Process) -> bool:
         """Whether this very process still runs; one that waits for its parent to take note is dead."""
@@ -112,21 +118,36 @@ class SystemProcesses:
 
 
 def _gate(program: str, *, cwd: str, log: str) -> subprocess.Popen[bytes]:
-    """Start the program that waits for its order, with nothing of our environment."""
+    """Start the program that waits for its order, with nothing of our environment but what Python may need.
+
+    One that was moved after it was built finds its library by that variable alone.
+    """
+    needed = {name: value for name, value in environment().items() if name == "LD_LIBRARY_PATH"}
     try:
         with os.fdopen(os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab") as output:
             return subprocess.Popen(
                 [sys.executable, "-I", "-S", gate.__file__],
                 cwd=cwd,
-                env={},
+                env=needed,
                 bufsize=0,
                 stdin=subprocess.PIPE,
-                stdout=output,
-                stderr=subprocess.STDOUT,
+                stdout=subprocess.PIPE,
+                stderr=output,
                 start_new_session=True,
             )
     except (OSError, ValueError) as error:
         raise PortFault(f"{program} cannot be started in {cwd}: {error}") from None
+
+
+def _begin(orders: FileIO, order: bytes, report: FileIO) -> str:
+    """Give a gate its order and wait until it has become the program; return why it has not, if so."""
+    try:
+        (said,) = exchange(orders, order, [report], time.monotonic() + _BEGIN_LIMIT)
+    except TimeoutError:
+        return f"it did not begin within {_BEGIN_LIMIT:g} s"
+    if said == gate.BEGINS:
+        return ""
+    return said.removeprefix(gate.BEGINS).decode() or "it ended before it began"
 
 
 def _signal_group(group: int, number: signal.Signals) -> None:

@@ -1,5 +1,6 @@
 """Signals to us, and processes that outlive us."""
 
+import contextlib
 import os
 import re
 import signal
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from ci_lib.ports import processes
 from ci_lib.ports.processes import SystemProcesses
 from ci_lib.ports.protocols import PortFault, Process
 from tests.integration.ports_support import is_zombie
@@ -83,9 +85,10 @@ def test_a_signal_cancels_whatever_waits_once_and_within_five_seconds(
 
 
 def wait_for_program(process: Process, name: str) -> None:
-    """Until the process has become that program."""
-    comm = Path("/proc", str(process.pid), "comm")
-    wait_for(lambda: comm.read_text() == f"{name}\n", f"the beginning of {name}")
+    """Until the process has become that program, with its environment, which the system shows last."""
+    proc = Path("/proc", str(process.pid))
+    wait_for(lambda: (proc / "comm").read_text() == f"{name}\n", f"the beginning of {name}")
+    wait_for(lambda: (proc / "environ").read_bytes() != b"", f"the environment of {name}")
 
 
 @pytest.fixture
@@ -141,7 +144,10 @@ def test_a_process_gets_nothing_of_ours_and_its_environment_as_it_is(start: Call
     proc = Path("/proc", str(process.pid))
     pairs = {"PATH": os.environ["PATH"], **odd}.items()
     assert (proc / "environ").read_bytes() == b"".join(os.fsencode(f"{n}={v}\0") for n, v in pairs)
-    assert sorted(entry.name for entry in (proc / "fd").iterdir()) == ["0", "1", "2"]
+    wait_for(
+        lambda: sorted(entry.name for entry in (proc / "fd").iterdir()) == ["0", "1", "2"],
+        "the end of its own start, with no file of ours",
+    )
     assert str((proc / "fd" / "0").readlink()) == "/dev/null"
     ignored = int(re.search(r"SigIgn:\s*(\w+)", (proc / "status").read_text())[1], 16)  # type: ignore[index]
     assert not ignored & 1 << signal.SIGPIPE - 1
@@ -159,20 +165,89 @@ def test_a_process_that_could_not_be_written_down_never_begins(tmp_path: Path) -
     assert not touched.exists()
 
 
-def test_a_process_that_is_ended_before_it_begins_is_dead_and_nothing_else(tmp_path: Path) -> None:
+def test_a_process_that_is_ended_before_it_begins_is_dead_and_told(tmp_path: Path) -> None:
     log, env = str(tmp_path / "log"), {"PATH": os.environ["PATH"]}
-    with PROCESSES.starting(["sleep", "60"], cwd=str(tmp_path), env=env, log=log) as process:
+    with (
+        pytest.raises(PortFault, match="sleep cannot be started: it ended before it began"),
+        PROCESSES.starting(["sleep", "60"], cwd=str(tmp_path), env=env, log=log) as process,
+    ):
         PROCESSES.stop(process, grace=5)
     assert not PROCESSES.alive(process)
 
 
-def test_a_program_that_does_not_exist_is_told_in_the_log(
-    start: Callable[..., Process], tmp_path: Path
+@pytest.mark.parametrize(
+    ("argv", "why"),
+    [
+        (["no-such-program"], "No such file or directory"),
+        (["./plain"], "Permission denied"),
+        (["./binary"], "Exec format error"),
+        (["./script"], "No such file or directory"),
+        (["sleep", "6\0"], "embedded null byte"),
+    ],
+)
+def test_a_program_that_cannot_be_executed_is_told_and_leaves_nothing_behind(
+    start: Callable[..., Process], tmp_path: Path, argv: list[str], why: str
 ) -> None:
-    process = start("no-such-program")
-    wait_for(lambda: not PROCESSES.alive(process), "its end")
-    text = (tmp_path / "log").read_text()
-    assert text == "no-such-program cannot be started: No such file or directory\n"
+    for name, text, mode in (
+        ("plain", "#!/bin/sh\n", 0o644),
+        ("binary", "for another machine\n", 0o755),
+        ("script", "#!/no/such/interpreter\n", 0o755),
+    ):
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(mode)
+    with pytest.raises(PortFault) as fault:
+        start(*argv)
+    assert str(fault.value) == f"{argv[0]} cannot be started: {why}"
+    assert (tmp_path / "log").read_text() == f"{argv[0]} cannot be started: {why}\n"
+    wait_for(lambda: cwds(tmp_path) == [], "its end")
+
+
+def cwds(folder: Path) -> list[str]:
+    """The ids of the living processes that work in that folder."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if (entry / "cwd").readlink() == folder:
+                found.append(entry.name)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("script", "why"),
+    [
+        ("exec sleep 60", "it did not begin within 0.2 s"),
+        ("echo no libpython >&2; exit 127", "it ended before it began"),
+    ],
+)
+def test_what_starts_a_program_may_fail_itself(
+    start: Callable[..., Process], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, why: str
+) -> None:
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\n{script}\n")
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
+    monkeypatch.setattr(processes, "_BEGIN_LIMIT", 0.2 if "within" in why else 20.0)
+    with pytest.raises(PortFault) as fault:
+        start("touch", "begun")
+    assert str(fault.value) == f"touch cannot be started: {why}"
+    wait_for(lambda: cwds(tmp_path) == [], "its end")
+    assert not (tmp_path / "begun").exists()
+
+
+def test_where_our_own_python_finds_its_libraries_is_for_what_starts_the_program_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A Python that was moved after it was built does not start without it."""
+    monkeypatch.setenv("LD_LIBRARY_PATH", "/moved/lib")
+    monkeypatch.setenv("SECRET", "must not arrive")
+    env, log = {"PATH": os.environ["PATH"]}, str(tmp_path / "log")
+    with PROCESSES.starting(["sleep", "60"], cwd=str(tmp_path), env=env, log=log) as process:
+        environ = Path("/proc", str(process.pid), "environ")
+        wait_for(lambda: environ.read_bytes() != b"", "the start of what starts it")
+        assert environ.read_bytes() == b"LD_LIBRARY_PATH=/moved/lib\0"
+    wait_for_program(process, "sleep")
+    assert environ.read_bytes() == os.fsencode(f"PATH={os.environ['PATH']}\0")
+    PROCESSES.stop(process, grace=5)
 
 
 def test_a_second_process_appends_to_the_log(start: Callable[..., Process], tmp_path: Path) -> None:

@@ -116,6 +116,30 @@ def test_a_broken_release_comes_back_and_a_first_one_is_taken_down(project: Proj
     assert len(project.processes()) == 1
 
 
+def test_a_program_that_cannot_be_executed_is_never_deployed(project: Project) -> None:
+    """Also where nothing looks at the service: no check, and no time that it must have run."""
+    text = (project.folder / "deploy.yml").read_text().partition("    checks:")[0]
+    text = text.replace("      services:", "      settle: 0s\n      services:")
+    (project.folder / "deploy.yml").write_text(text.replace("[python3, app.py]", "[./run]"))
+    good = "#!/bin/sh\nexec sleep 60\n"
+    for version, script, mode in (("w1", good, 0o755), ("w2", "oops\n", 0o755), ("w3", good, 0o644)):
+        build = project.folder / "builds" / "hello" / version
+        build.mkdir()
+        (build / "run").write_text(script)
+        (build / "run").chmod(mode)
+    result = project.deploy("w2", ends=20)
+    assert result["reason_code"] == "taken_down"
+    assert result["failure"]["step"] == "switch"
+    assert result["failure"]["cause"] == "./run cannot be started: Exec format error"
+    assert project.processes() == []
+    project.deploy("w1")
+    assert project.deploy("w2", ends=20)["reason_code"] == "rolled_back", "it is not remembered as bad"
+    serving = project.processes()
+    assert len(serving) == 1
+    assert project.deploy("w3", ends=3)["reason_code"] == "preflight"
+    assert project.processes() == serving
+
+
 def test_a_tampered_folder_is_found(project: Project) -> None:
     digest = project.deploy("v1")["images"][0]["digest"]
     folder = project.state / "images" / digest.replace(":", "-")

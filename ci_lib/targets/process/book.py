@@ -1,7 +1,7 @@
 """What the process target remembers between runs, in one JSON file."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
@@ -121,13 +121,13 @@ class Book:
         """The book with one more process."""
         return replace(self, started={**self.started, service: started})
 
-    def retain(self, release: Release, *, good: bool, previous: str) -> Self:
-        """The book after a success: of the good releases the newest ones stay, the others go."""
-        marked = tuple(
-            replace(item, good=item.good or good) if item.release.id == release.id else item
-            for item in self.known
-        )
-        spared = {release.id, previous}
-        others = [item.release.id for item in marked if item.good and item.release.id not in spared]
-        stay = spared | set(others[:KEEP])
-        return replace(self, known=tuple(item for item in marked if item.release.id in stay))
+    def mark_good(self, release: Release) -> Self:
+        """The book when that release has passed here."""
+        known = (replace(item, good=True) if item.release.id == release.id else item for item in self.known)
+        return replace(self, known=tuple(known))
+
+    def let_go(self, *, stay: Collection[str]) -> Self:
+        """The book without what is too old: beside the releases with those ids the newest good ones stay."""
+        others = [item.release.id for item in self.known if item.good and item.release.id not in stay]
+        kept = {*stay, *others[:KEEP]}
+        return replace(self, known=tuple(item for item in self.known if item.release.id in kept))

@@ -75,7 +75,7 @@ class ProcessTarget:
         return Candidate(release=release, workloads=dict.fromkeys(specs, 1))
 
     def preflight(self, candidate: Candidate) -> tuple[CheckResult, ...]:
-        """Whether the programs that the services start with can be found."""
+        """Whether the programs that the services start with can be found and executed."""
         return programs(self._site, candidate.release, self._specs(candidate.release))
 
     def apply(self, step: Step) -> StepReport:
@@ -134,9 +134,15 @@ class ProcessTarget:
         return StepReport()
 
     def _retain(self, step: Step) -> StepReport:
-        good, previous = bool(step.args["good"]), str(step.args["previous"])
-        self._site.remember(self._site.book().retain(_release(step), good=good, previous=previous))
-        self._folders.forget()
+        release, book = _release(step), self._site.book()
+        good, tidy = bool(step.args["good"]), bool(step.args["tidy"])
+        if good:
+            book = book.mark_good(release)
+        if tidy:
+            book = book.let_go(stay=(release.id, str(step.args["previous"])))
+        self._site.remember(book)
+        if tidy:
+            self._folders.forget()
         return StepReport()
 
     def _specs(self, release: Release) -> Specs:

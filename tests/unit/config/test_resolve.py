@@ -125,3 +125,12 @@ def test_a_process_cannot_run_on_another_host() -> None:
         'deploy.yml:8: stacks.shop.target: the target "process" works on a local host alone, and'
         ' staging is on "far"'
     )
+
+
+def test_a_process_cannot_run_with_sudo() -> None:
+    with pytest.raises(ConfigFault) as caught:
+        resolved(PROCESS.replace("{local: true}", "{local: true, sudo: true}"), environment="staging")
+    assert caught.value.message == (
+        'deploy.yml:8: stacks.shop.target: the target "process" cannot use sudo, and staging is on "here",'
+        ' which has "sudo: true"'
+    )

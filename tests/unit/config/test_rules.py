@@ -311,6 +311,17 @@ def test_a_process_stack_that_mentions_a_far_environment_is_refused(mistakes: As
     ]
 
 
+def test_a_process_stack_that_mentions_an_environment_with_sudo_is_refused(mistakes: Ask) -> None:
+    text = PROCESS.replace("{local: true}", "{local: true, sudo: true}")
+    assert mistakes(text) == [], "as for a far host, it may be meant for other stacks"
+    assert mistakes(text + "    environments: {staging: {}}\n") == [
+        (
+            'deploy.yml:15: stacks.shop.environments.staging: the target "process" cannot use sudo,'
+            ' and staging is on "here", which has "sudo: true"'
+        )
+    ]
+
+
 def test_a_process_of_an_environment_may_leave_its_command_to_the_stack(mistakes: Ask) -> None:
     text = PROCESS + "    environments: {staging: {process: {services: {web: {env: {PORT: '1'}}}}}}\n"
     assert mistakes(text) == []

@@ -120,7 +120,7 @@ class Place:
         release = self.release(tag)
         for kind in (StepKind.PREPARE, StepKind.PULL, StepKind.SWITCH, StepKind.AWAIT_SERVING):
             self.do(kind, release)
-        self.do(StepKind.RETAIN, release, good=True, previous="")
+        self.do(StepKind.RETAIN, release, good=True, previous="", tidy=True)
         return release
 
     def running(self) -> list[tuple[str, ...]]:
@@ -347,6 +347,17 @@ def test_five_good_releases_are_kept_with_their_folders(place: Place) -> None:
     assert [place.stored(release).is_dir() for release in releases] == [False] * 2 + [True] * 6
 
 
+def test_what_is_only_marked_as_good_lets_nothing_go(place: Place) -> None:
+    releases = [place.deploy(f"v{number}") for number in range(1, 7)]
+    newest = place.release("v7")
+    for kind in (StepKind.PULL, StepKind.SWITCH):
+        place.do(kind, newest)
+    place.do(StepKind.RETAIN, newest, good=True, previous="", tidy=False)
+    kept = place.target().kept()
+    assert [(item.release.version, item.good) for item in kept] == [(f"v{n}", True) for n in range(7, 0, -1)]
+    assert all(place.stored(release).is_dir() for release in releases)
+
+
 def test_there_must_be_such_a_build(place: Place) -> None:
     with pytest.raises(DeployError) as fault:
         digest_of(place.folder, Reference(repository="builds/hello", tag="nope"))
@@ -354,18 +365,20 @@ def test_there_must_be_such_a_build(place: Place) -> None:
 
 
 @pytest.mark.parametrize(
-    ("program", "mark"),
+    ("program", "mode", "mark", "value"),
     [
-        ("python3", Mark.PASSED),
-        ("no-such-program", Mark.FAILED),
-        ("./app.py", Mark.PASSED),
-        ("./no", Mark.FAILED),
+        ("python3", 0o644, Mark.PASSED, "python3"),
+        ("no-such-program", 0o644, Mark.FAILED, "no-such-program is not on PATH"),
+        ("./app.py", 0o755, Mark.PASSED, "./app.py"),
+        ("./app.py", 0o644, Mark.FAILED, "./app.py is not executable"),
+        ("./no", 0o644, Mark.FAILED, "./no is not in the build"),
     ],
 )
 def test_the_programs_must_be_there_or_come_with_the_build(
-    place: Place, program: str, mark: Mark
+    place: Place, program: str, mode: int, mark: Mark, value: str
 ) -> None:
     place.config = TEXT.replace("python3", program)
     release = place.release("v1")
+    (place.folder / "builds" / "hello" / "v1" / "app.py").chmod(mode)
     (row,) = place.target().preflight(place.target().resolve(Wanted(images=release.images)))
-    assert row.mark is mark
+    assert (row.mark, row.value) == (mark, value)
