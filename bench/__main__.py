@@ -105,6 +105,7 @@ def deploy_row(shop: Shop, what: str, aim: float) -> Row:
     ours()
     theirs()
     mine, bares = pair(ours, theirs)
+    remove_projects(shop.project)  # their health checks would slow whatever is measured next
     return Row(what=what, ours=mine, theirs=bares, aim=f"≤ {aim:g} s more", met=mine - bares <= aim)
 
 

@@ -176,7 +176,8 @@ class Processes(Protocol):
         """Start a detached process whose output goes to the file ``log``; ``env`` is all it gets.
 
         Its program begins when the block ends, and never when the block raises or we are killed in it: so
-        whoever writes the process down in the block leaves none behind that nobody knows.
+        whoever writes the process down in the block leaves none behind that nobody knows. Raises
+        ``PortFault``, behind the block too, when the program does not begin.
         """
 
     def alive(self, process: Process) -> bool:

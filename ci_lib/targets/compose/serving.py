@@ -11,7 +11,9 @@ from ci_lib.domain.running import Health, Running
 from ci_lib.targets.compose.observe import observe
 from ci_lib.targets.compose.site import Site
 
-_POLL = 0.2
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 0.5
+"""Seconds between two looks: most services are up at once or take long."""
+
 _CRASH_LOOP = 3
 
 
@@ -19,6 +21,7 @@ def await_serving(site: Site, services: tuple[str, ...], *, limit: float) -> Non
     """Return when every container of ``services`` serves; raise ``StepFault`` when one cannot or will not."""
     deadline = site.clock.monotonic() + limit
     first: dict[str, int] = {}
+    pause = _FIRST_PAUSE
     while True:
         now = [item for item in observe(site) if item.workload in services]
         for item in now:
@@ -36,7 +39,8 @@ def await_serving(site: Site, services: tuple[str, ...], *, limit: float) -> Non
                 f"not serving after {limit:.0f} s: {', '.join(names)}",
                 hint="see the logs in the evidence; `limits.serving` is the time they had",
             )
-        site.clock.sleep(_POLL)
+        site.clock.sleep(pause)
+        pause = min(1.5 * pause, _LONGEST_PAUSE)
 
 
 def _settled(site: Site, item: Running) -> bool:
