@@ -7,7 +7,8 @@ import pytest
 
 from ci_lib.ports.pipes import exchange, left, new_pipe
 
-FAR = time.monotonic() + 60
+def far() -> float:
+    return time.monotonic() + 60
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def test_more_than_a_pipe_holds_goes_through_it(stack: ExitStack) -> None:
     reading, writing = new_pipe(stack)
     os.write(writing.fileno(), b"so that the next write does not fit: ")
     data = bytes(range(256)) * 4096
-    assert exchange(writing, data, [reading], FAR) == [b"so that the next write does not fit: " + data]
+    assert exchange(writing, data, [reading], far()) == [b"so that the next write does not fit: " + data]
 
 
 def test_every_output_is_read_to_its_end(stack: ExitStack) -> None:
@@ -29,7 +30,7 @@ def test_every_output_is_read_to_its_end(stack: ExitStack) -> None:
     other, other_end = new_pipe(stack)
     os.write(other_end.fileno(), b"said before")
     other_end.close()
-    assert exchange(writing, b"in", [reading, other], FAR) == [b"in", b"said before"]
+    assert exchange(writing, b"in", [reading, other], far()) == [b"in", b"said before"]
 
 
 def test_a_reader_that_has_gone_is_no_fault(stack: ExitStack) -> None:
@@ -37,7 +38,7 @@ def test_a_reader_that_has_gone_is_no_fault(stack: ExitStack) -> None:
     gone.close()
     output, output_end = new_pipe(stack)
     output_end.close()
-    assert exchange(writing, b"x" * 100_000, [output], FAR) == [b""]
+    assert exchange(writing, b"x" * 100_000, [output], far()) == [b""]
 
 
 def test_what_never_ends_is_given_up_when_its_time_is_over(stack: ExitStack) -> None:
@@ -48,7 +49,7 @@ def test_what_never_ends_is_given_up_when_its_time_is_over(stack: ExitStack) -> 
 
 
 def test_no_time_is_left_after_the_deadline() -> None:
-    assert 0 < left(FAR) <= 60
+    assert 0 < left(far()) <= 60
     with pytest.raises(TimeoutError):
         left(time.monotonic() - 1)
 
