@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ci_lib.domain.errors import Refusal
+from ci_lib.domain.gate import JobResult
 from ci_lib.domain.outcome import CheckResult, Mark, StepResult
 from ci_lib.domain.reasons import Reason
 from ci_lib.domain.state import Entry, Lease
@@ -201,6 +202,12 @@ class FakeReporter:
 
     def check(self, result: CheckResult) -> None:
         self.said.append(("check", f"{result.name} {result.mark}"))
+
+    def output(self, line: str) -> None:
+        self.said.append(("output", line))
+
+    def job(self, result: JobResult) -> None:
+        self.said.append(("job", f"{result.name} {result.mark}"))
 
     def note(self, text: str) -> None:
         self.said.append(("note", text))

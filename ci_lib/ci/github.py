@@ -6,7 +6,9 @@ from typing import Final, Protocol
 
 from ci_lib.ci.commands import command, harmless, output
 from ci_lib.ci.console import SIGNS, Console, check_line, step_line
+from ci_lib.ci.jobs import complaints, job_line
 from ci_lib.domain.facts import CiFacts
+from ci_lib.domain.gate import JobResult
 from ci_lib.domain.outcome import CheckResult, Mark, StepResult
 from ci_lib.domain.redact import Redactor, secret_lines
 from ci_lib.domain.text import block, head, one_line
@@ -93,6 +95,20 @@ class GitHubReporter:
     def check(self, result: CheckResult) -> None:
         """Print the check."""
         self._plain(f"  {SIGNS[result.mark]} {self._one_line(check_line(result))}")
+
+    def output(self, line: str) -> None:
+        """Print the line inside the fold."""
+        self._plain(one_line(self._redact(line), 1000))
+
+    def job(self, result: JobResult) -> None:
+        """Close the fold, print the job's line, and make annotations at file and line."""
+        self._close()
+        self._plain(f"{SIGNS[result.mark]} {self._one_line(job_line(result))}")
+        kind = "warning" if result.allowed else "error"
+        for spot, text in complaints(result):
+            place = {"file": self._redact(spot.path)} | ({"line": str(spot.line)} if spot.line else {})
+            told = one_line(self._redact(f"{result.name}: {text}"), 1000)
+            self._console.line(command(kind, told, place))
 
     def note(self, text: str) -> None:
         """Make a notice."""

@@ -4,7 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from ci_lib.ci.console import SIGNS, WORDS, Console, check_line, step_line
+from ci_lib.ci.jobs import complaints, job_line
 from ci_lib.domain.facts import CiFacts
+from ci_lib.domain.gate import JobResult
 from ci_lib.domain.outcome import CheckResult, Mark, StepResult
 from ci_lib.domain.redact import Redactor
 from ci_lib.domain.text import block, one_line
@@ -48,6 +50,17 @@ class LocalReporter:
     def check(self, result: CheckResult) -> None:
         """Print the check."""
         self._say("  " + self._marked(result.mark, check_line(result)))
+
+    def output(self, line: str) -> None:
+        """Print the line, set apart from ours."""
+        self._say(f"  | {one_line(self._redact(line), 1000)}")
+
+    def job(self, result: JobResult) -> None:
+        """Print the job's line, and the first of what is wrong in the files."""
+        self._say(self._marked(result.mark, job_line(result)))
+        for spot, text in complaints(result):
+            place = f"{spot.path}:{spot.line}" if spot.line else spot.path
+            self._say(f"    {self._one_line(f'{place}: {text}')}")
 
     def note(self, text: str) -> None:
         """Print a line."""

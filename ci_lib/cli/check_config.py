@@ -20,10 +20,11 @@ def run(values: Values) -> Exit:
         if values["environment"]:
             settings = resolve(loaded, stack_of(values, loaded), values["environment"], folder)
             return Found(data=as_json(settings), text=render(settings))
-        for stack in loaded.config.stacks:
-            for environment in loaded.config.environments:
+        stacks = [stack_of(values, loaded)] if values["stack"] else list(loaded.config.stacks)
+        environments = list(loaded.config.environments)
+        for stack in stacks:
+            for environment in environments:
                 resolve(loaded, stack, environment, folder)
-        stacks, environments = list(loaded.config.stacks), list(loaded.config.environments)
         text = f"{loaded.name} is valid: {', '.join(stacks)} in {', '.join(environments)}\n"
         return Found(data={"valid": True, "stacks": stacks, "environments": environments}, text=text)
 

@@ -3,6 +3,7 @@
 It calls the same command line that CI calls, one process a verb, and prints each command before it runs.
 """
 
+import shlex
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -19,6 +20,17 @@ from ci_lib.ports.processes import SystemProcesses
 from ci_lib.ports.protocols import Process
 
 _LIMIT = 120.0
+
+_IN_ORDER = ("sh", "-c", 'exec "$@" 2>&1', "sh")
+"""Before a command: both of its streams are one, so that a warning stands where it was given."""
+
+_START = "import sys; sys.path.insert(0, sys.argv.pop(1)); from ci_lib.cli.main import main; main()"
+"""What ``actions/_setup/run.py`` does, which an installed package does not have."""
+
+_GONE = (
+    "The processes were ended, and the folder with their logs and evidence was removed; "
+    "`deploy-actions demo --keep` keeps both.\n"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,8 +79,8 @@ def _play(session: Session, *, keep: bool) -> Found:
         if not keep:
             _stop(session, folder)
             rmtree(folder, ignore_errors=True)
-    kept = f"\nThe folder is {folder}; `rm -r` it when you are done.\n" if keep else ""
-    return Found(data={}, text=f"The job summary of the refusal, as a CI would show it:\n\n{text}{kept}")
+    closing = _left(session, folder) if keep else _GONE
+    return Found(data={}, text=f"The job summary of the refusal, as a CI would show it:\n\n{text}\n{closing}")
 
 
 def _scene(session: Session, folder: Path, scene: Scene) -> None:
@@ -77,16 +89,16 @@ def _scene(session: Session, folder: Path, scene: Scene) -> None:
     ran = session.runner.run(
         _argv(scene.words), timeout=_LIMIT, cwd=str(folder), env={"GITHUB_ACTIONS": "", "RUNNER_TEMP": ""}
     )
-    out.write(ran.stdout + ran.stderr + f"(exit {ran.code})\n")
+    out.write(f"{ran.stdout}(exit {ran.code})\n")
     out.flush()
     if ran.code != scene.ends:
         raise StepFault(f"the demo expected exit {int(scene.ends)}, not {ran.code}", reason=Reason.BUG)
 
 
 def _argv(words: Sequence[str]) -> list[str]:
-    """The command line again, from wherever this copy of the package lies."""
-    start = Path(__file__).resolve().parents[2] / "actions" / "_setup" / "run.py"
-    return [sys.executable, "-I", str(start), *words]
+    """The command line again, from wherever this copy of the package lies: a checkout, or installed."""
+    package = Path(__file__).resolve().parents[2]
+    return [*_IN_ORDER, sys.executable, "-I", "-c", _START, str(package), *words]
 
 
 def _summary(folder: Path) -> str:
@@ -95,12 +107,25 @@ def _summary(folder: Path) -> str:
     return (newest / "summary.md").read_text()
 
 
+def _left(session: Session, folder: Path) -> str:
+    """What ``--keep`` leaves behind, and how to end it."""
+    ids = " ".join(str(process.pid) for process in _started(session, folder))
+    return (
+        f"The folder is {folder}, and its processes run on. When you are done:\n\n"
+        f"  kill {ids}\n  rm -r {shlex.quote(str(folder))}\n"
+    )
+
+
 def _stop(session: Session, folder: Path) -> None:
-    """End what the story started: its processes are known from the books of both environments."""
+    processes = SystemProcesses()
+    for process in _started(session, folder):
+        processes.stop(process, grace=2)
+
+
+def _started(session: Session, folder: Path) -> list[Process]:
+    """What the story started, from the books of both environments."""
     from ci_lib.targets.process.book import Book
 
-    processes = SystemProcesses()
-    for environment in ("staging", "production"):
-        book = Book.read(session.runner, f"{folder}/.deploy-actions/hello-{environment}/book.json")
-        for started in book.started.values():
-            processes.stop(Process(pid=started.process.pid, started=started.process.started), grace=2)
+    paths = (f"{folder}/.deploy-actions/hello-{name}/book.json" for name in ("staging", "production"))
+    books = [Book.read(session.runner, path) for path in paths]
+    return [started.process for book in books for started in book.started.values()]

@@ -14,6 +14,7 @@ from typing import Any
 from ci_lib.cli.console import Session, Values, load_file, open_session, stack_of
 from ci_lib.cli.hosts import Hosts, store_at
 from ci_lib.config.load import Loaded
+from ci_lib.config.resolve import must_exist
 from ci_lib.domain.errors import Cancelled, DeployError
 from ci_lib.domain.reasons import Exit
 from ci_lib.ports.protocols import PortFault
@@ -64,9 +65,11 @@ def look(values: Values, find: Callable[[Session], Found]) -> Exit:
 
 @contextmanager
 def ledger_of(values: Values, session: Session) -> Iterator[tuple[Loaded, str, Chain]]:
-    """deploy.yml, the stack's name and its checked ledger."""
+    """deploy.yml, the stack's name and its checked ledger; raise ``UsageFault`` for unknown names."""
     loaded = load_file(values["config"])
     stack = stack_of(values, loaded)
+    if values["environment"]:
+        must_exist("environment", values["environment"], loaded.config.environments, loaded.name)
     folder = str(Path(values["config"]).resolve().parent)
     with ExitStack() as exits:
         hosts = Hosts(session, folder, exits)

@@ -62,7 +62,8 @@ IMAGE = Option(
     name="image",
     metavar="NAME=REF",
     kind=Kind.MANY,
-    help="One image by tag or digest; repeatable. The name may be left out when the stack has one image.",
+    help="One image as NAME=REPOSITORY:TAG or NAME=REPOSITORY@sha256:…; repeatable. "
+    "The name may be left out when the stack has one image.",
 )
 ONLY = Option(
     name="only",
@@ -112,6 +113,8 @@ LIMIT = Option(
 KEEP = Option(
     name="keep", kind=Kind.FLAG, where=Where.TERMINAL, help="Keep the temporary folder to look around in it."
 )
+
+JOB = Option(name="job", metavar="NAME", kind=Kind.MANY, help="Run these jobs alone. Repeatable.")
 
 PLACE = (CONFIG, STACK, ENVIRONMENT)
 """Where a verb works."""

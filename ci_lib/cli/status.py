@@ -42,8 +42,11 @@ def _lines(made: Built, settings: Resolved, now: Serving) -> Iterator[str]:
         if now.adopted:
             yield "not deployed by deploy-actions: the next deploy adopts it as its rollback target"
     held = made.tools.state.peek()
+    at_work = held is not None and not made.tools.ended(held.owner)
     yield f"lock: held by {held.owner}" if held else "lock: free"
-    if unfinished(made.tools.state.journal()):
+    if at_work:
+        yield "a run is at work, or was killed; then its lock ends by itself"
+    elif unfinished(made.tools.state.journal()):
         yield "the last run was interrupted: finalize or the next run clears up"
     yield from made.target.advice()
 

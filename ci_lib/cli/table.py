@@ -12,6 +12,7 @@ from ci_lib.cli.options import (
     END,
     FORCE,
     GATES,
+    JOB,
     JSON,
     KEEP,
     LAST_GOOD,
@@ -80,6 +81,12 @@ def _verb(*, name: str, summary: str, options: tuple[Option, ...], example: str)
 
 
 VERBS = (
+    _verb(
+        name="lint-test",
+        summary="Run the project's own gate: linters, tests and scanners, judged by their reports.",
+        options=(CONFIG, JOB, *END),
+        example="deploy-actions lint-test --job unit",
+    ),
     _verb(
         name="deploy",
         summary="Bring a release into an environment, prove that it serves, or come back.",

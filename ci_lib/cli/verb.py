@@ -3,7 +3,7 @@
 import json
 import secrets
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,25 +31,34 @@ def run_verb(verb: Verb, values: Values, play: Play) -> Exit:
     cancel_on_signals()
     quiet = bool(values.get("json"))
     session = open_session(quiet=quiet, lasting=True)
-    settings: Resolved | None = None
+    found: list[Resolved] = []
+
+    def playing() -> Outcome:
+        found.append(settings_for(values, session))
+        with built(session, found[0]) as made:
+            return play(request_of(verb, values), made.tools)
+
+    outcome = guarded(verb, values, session, playing)
+    return finish(session, found[0] if found else None, values, outcome, quiet=quiet)
+
+
+def guarded(verb: Verb, values: Values, session: Session, play: Callable[[], Outcome]) -> Outcome:
+    """Play a verb; turn whatever keeps it from ending by itself into an outcome."""
     try:
-        settings = settings_for(values, session)
-        with built(session, settings) as made:
-            outcome = play(request_of(verb, values), made.tools)
+        return play()
     except Cancelled:
-        outcome = _early(verb, values, session, Reason.CANCELLED, "the run was cancelled", "")
+        return _early(verb, values, session, Reason.CANCELLED, "the run was cancelled", "")
     except DeployError as error:
         status = Status.REFUSED if isinstance(error, Refusal) else Status.FAILED
-        outcome = _early(verb, values, session, error.reason, error.message, error.hint, status)
+        return _early(verb, values, session, error.reason, error.message, error.hint, status)
     except PortFault as fault:
         met = as_fault(fault)
-        outcome = _early(verb, values, session, met.reason, met.message, met.hint)
+        return _early(verb, values, session, met.reason, met.message, met.hint)
     except Exception as error:
         # The boundary: a defect ends in an exit code of its own, with the traceback for its report.
         session.err.write(session.redact(traceback.format_exc()))
         hint = "this is a defect of deploy-actions; please report it with the lines above"
-        outcome = _early(verb, values, session, Reason.BUG, f"{type(error).__name__}: {error}", hint)
-    return finish(session, settings, values, outcome, quiet=quiet)
+        return _early(verb, values, session, Reason.BUG, f"{type(error).__name__}: {error}", hint)
 
 
 def request_of(verb: Verb, values: Values) -> Request:
@@ -78,9 +87,15 @@ def request_of(verb: Verb, values: Values) -> Request:
 
 
 def finish(
-    session: Session, settings: Resolved | None, values: Values, outcome: Outcome, *, quiet: bool
+    session: Session,
+    settings: Resolved | None,
+    values: Values,
+    outcome: Outcome,
+    *,
+    quiet: bool,
+    more: Mapping[str, bytes] | None = None,
 ) -> Exit:
-    """Write evidence, summary and outputs; print the verdict; return the exit code."""
+    """Write evidence (with ``more`` files), summary and outputs; print the verdict; return the exit code."""
     reporter = session.reporter
     # Masked before it is rendered: an escaped secret would not be recognised any more.
     outcome = replace(
@@ -97,7 +112,7 @@ def finish(
         outcome = replace(outcome, packet=outcome.packet.without_logs())
     if outcome.verb is not Verb.FINALIZE or outcome.reason is not Reason.PASSED:
         # A finalize that had nothing to do stands at the end of every job: it leaves no page behind.
-        outcome = _with_evidence(session, values, outcome)
+        outcome = _with_evidence(session, values, outcome, more or {})
         reporter.summary(summary(outcome, now=SystemClock().now()))
     reporter.outputs(outputs(outcome))
     if quiet:
@@ -107,14 +122,16 @@ def finish(
     return outcome.exit
 
 
-def _with_evidence(session: Session, values: Values, outcome: Outcome) -> Outcome:
+def _with_evidence(
+    session: Session, values: Values, outcome: Outcome, more: Mapping[str, bytes]
+) -> Outcome:
     """The outcome with the path of its evidence; a folder that cannot be written is a note, not a failure."""
     attempt = session.env.get("GITHUB_RUN_ATTEMPT", "1")
     name = folder_name(outcome, attempt=attempt, unique=secrets.token_hex(4))
     folder = f"{_evidence_root(session, values)}/{name}"
     outcome = replace(outcome, evidence_path=folder)
     text = summary(outcome, now=SystemClock().now())
-    made = bundle(outcome, outcome.record_lines, session.redact, summary=text)
+    made = bundle(outcome, outcome.record_lines, session.redact, summary=text, more=more)
     try:
         write(session.runner, folder, made.files)
     except (DeployError, PortFault) as fault:

@@ -11,15 +11,14 @@ from ci_lib.report.history import VerifiedRow, verified
 
 
 def run(values: Values) -> Exit:
-    """Print the newest verifications that passed; each image has a line."""
+    """Print the newest verifications that passed and still stand; each image has a line."""
 
     def find(session: Session) -> Found:
         with ledger_of(values, session) as (loaded, _, chain):
             names = [values["environment"]] if values["environment"] else list(loaded.config.environments)
-            found = [ledger.verified_versions(chain, name) for name in names]
+            found = [ledger.still_verified(chain, name) for name in names]
             newest = merge(*found, key=lambda one: one[0].seq, reverse=True)
-            passed = ((record, release) for record, release, good in newest if good)
-            chosen = list(islice(passed, int(values["limit"])))
+            chosen = list(islice(newest, int(values["limit"])))
         rows = [
             VerifiedRow(
                 time=record.text("time"),

@@ -53,4 +53,5 @@ def fault(mistakes: Iterable[Mistake], *, name: str, lines: Lines) -> ConfigFaul
     ]
     if len(rows) > _MOST:
         rows[_MOST:] = [f"… and {len(rows) - _MOST} more"]
-    return ConfigFault("\n".join(rows), hint="docs/reference/deploy-yml.md describes every key")
+    hint = "docs/reference/deploy-yml.md of deploy-actions describes every key"
+    return ConfigFault("\n".join(rows), hint=hint)

@@ -10,6 +10,7 @@ from pydantic import Field, StringConstraints
 
 from ci_lib.config.base import EnvName, Model, Name, ServiceName
 from ci_lib.config.checks import Check
+from ci_lib.config.gate import Gate
 from ci_lib.config.handling import Evidence, Hooks, Limits, Preflight
 from ci_lib.config.patterns import SQL, SSH
 from ci_lib.config.units import Duration, TimeLimit
@@ -205,3 +206,5 @@ class DeployConfig(Model):
     """Where stacks are deployed to. Each environment can take each stack."""
     stacks: dict[Name, Stack] = Field(min_length=1)
     """What is deployed, each as one unit."""
+    gate: Gate | None = None
+    """Linters, tests and scanners that `lint-test` runs, on the machine that runs deploy-actions."""

@@ -24,8 +24,8 @@ def resolve(loaded: Loaded, stack: str, environment: str, folder: str) -> Resolv
     for unknown names, and ``ConfigFault`` where the target cannot work on the environment's host.
     """
     config = loaded.config
-    _must_exist("stack", stack, config.stacks, loaded.name)
-    _must_exist("environment", environment, config.environments, loaded.name)
+    must_exist("stack", stack, config.stacks, loaded.name)
+    must_exist("environment", environment, config.environments, loaded.name)
     if wrong := out_of_reach(config, stack, environment):
         mistake = Mistake(path=("stacks", stack, "target"), text=wrong)
         raise fault([mistake], name=loaded.name, lines=loaded.lines)
@@ -51,7 +51,8 @@ def resolve(loaded: Loaded, stack: str, environment: str, folder: str) -> Resolv
     )
 
 
-def _must_exist(what: str, name: str, known: Collection[str], file: str) -> None:
+def must_exist(what: str, name: str, known: Collection[str], file: str) -> None:
+    """Raise ``UsageFault`` for a name that ``file`` does not know; ``what`` is "stack" or "environment"."""
     if name not in known:
         guess = near(name, known)
         meant = f", did you mean {quoted(guess)}?" if guess else ""

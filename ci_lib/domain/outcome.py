@@ -3,10 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ci_lib.domain.images import Image
 from ci_lib.domain.reasons import GREEN, REASONS, Exit, Reason, Status, Verb
+
+if TYPE_CHECKING:  # which needs the marks of this module
+    from ci_lib.domain.gate import JobResult
 
 SCHEMA_VERSION = 1
 
@@ -147,6 +150,7 @@ class Outcome:
     steps: tuple[StepResult, ...] = ()
     preflight: tuple[CheckResult, ...] = ()
     checks: tuple[CheckResult, ...] = ()
+    jobs: tuple["JobResult", ...] = ()
     records: tuple[str, ...] = ()
     ledger_head: str = ""
     actor: str = ""
@@ -192,6 +196,7 @@ class Outcome:
             "steps": [step.as_json() for step in self.steps],
             "preflight": [check.as_json() for check in self.preflight],
             "checks": [check.as_json() for check in self.checks],
+            "jobs": [job.as_json() for job in self.jobs],
             "records": list(self.records),
             "ledger_head": self.ledger_head,
             "actor": self.actor,

@@ -39,6 +39,7 @@ class Reason(StrEnum):
     HOOK = "hook"
     STOPPED = "stopped"
     CHECKS = "checks"
+    GATE = "gate"
     CHANGED = "changed"
     NOT_VERIFIED = "not_verified"
     CANNOT_DECIDE = "cannot_decide"
@@ -71,7 +72,8 @@ REASONS: dict[Reason, tuple[Exit, str]] = {
     Reason.HOOK: (Exit.STOPPED, "A hook before the switch failed; nothing was changed."),
     Reason.STOPPED: (Exit.STOPPED, "A step before the switch failed; nothing was changed."),
     Reason.CHECKS: (Exit.CHECK_FAILED, "A check failed; nothing was changed back."),
-    Reason.CHANGED: (Exit.CHECK_FAILED, "What runs is not what the records say."),
+    Reason.GATE: (Exit.CHECK_FAILED, "A job of the gate failed."),
+    Reason.CHANGED: (Exit.CHECK_FAILED, "What serves is not what the records, or `--version`, say."),
     Reason.NOT_VERIFIED: (Exit.NOT_VERIFIED, "The verified-image rule refused the release."),
     Reason.CANNOT_DECIDE: (Exit.CANNOT_DECIDE, "The ledger is unreachable or damaged: no decision."),
     Reason.POLICY: (Exit.POLICY, "Refused by policy."),
@@ -107,6 +109,7 @@ GREEN = frozenset({Status.DEPLOYED, Status.UNCHANGED, Status.PASSED})
 class Verb(StrEnum):
     """What a user can ask for and the ledger can hold."""
 
+    LINT_TEST = "lint-test"
     DEPLOY = "deploy"
     POST_VERIFY = "post-verify"
     PROMOTE = "promote"

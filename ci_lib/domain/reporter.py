@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
+from ci_lib.domain.gate import JobResult
 from ci_lib.domain.outcome import CheckResult, Mark, StepResult
 
 
@@ -21,6 +22,12 @@ class Reporter(Protocol):
 
     def check(self, result: CheckResult) -> None:
         """A check was made."""
+
+    def output(self, line: str) -> None:
+        """A command of the project printed a line."""
+
+    def job(self, result: JobResult) -> None:
+        """A job of the gate ended; what failed is shown where it stands in the files."""
 
     def note(self, text: str) -> None:
         """Something worth knowing."""

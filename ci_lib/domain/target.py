@@ -40,11 +40,16 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """A release that the target can go back to by itself; ``good``: it once passed everything here."""
+    """A release that the target can go back to by itself.
+
+    ``good``: it once passed everything here. ``left``: a person rolled back from it, and it has not been
+    switched to since.
+    """
 
     release: Release
     good: bool
     current: bool
+    left: bool = False
 
 
 class Target(Protocol):

@@ -83,6 +83,7 @@ def _refuse_bad(tools: Tools, chain: Chain, release: Release, passed: tuple[Veri
         return
     raise Refusal(
         f"{release.version} failed its checks in {tools.settings.environment} at {bad.text('time')}",
-        hint="mend what made it fail and verify it again before it, or --force VERSION --reason TEXT",
+        hint="mend what made it fail, deploy it once more to the environment that verifies it, then promote; "
+        "or --force VERSION --reason TEXT",
         reason=Reason.POLICY,
     )

@@ -122,7 +122,7 @@ def rollback_target(
         if candidate.bad:
             raise Refusal(
                 f"{candidate.release.version} failed its checks in {settings.environment} and is marked bad",
-                hint="choose another release from --list, or let post-verify pass on it first",
+                hint="choose another release from --list, or deploy this one again",
                 reason=Reason.POLICY,
             )
         return _exchange(candidate.release, request.only, current)

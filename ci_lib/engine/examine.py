@@ -92,7 +92,8 @@ class Examiner:
         one_shot = self._tools.settings.settings.compose.one_shot
         for item in managed:
             if not item.serving and (item.exit_code != 0 or item.workload not in one_shot):
-                raise StepFault(f"{item.workload} is {item.health} (exit code {item.exit_code})")
+                code = "" if item.exit_code is None else f" (exit code {item.exit_code})"
+                raise StepFault(f"{item.workload} is {item.health}{code}", hint="see the logs; deploy again")
 
     def _check(self, step: Step) -> StepReport:
         results = self._tools.check(tuple(step.args["groups"]), self._variables)

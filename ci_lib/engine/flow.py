@@ -88,6 +88,9 @@ def after_failed_checks(run: Run, failed: Outcome) -> Outcome:
         cause=back.failure.cause if back.failure else "",
     )
     status, reason = Status.PARTIAL, Reason.ROLLBACK_FAILED
+    if back.status is Status.ROLLED_BACK and failed.failure is not None:
+        hint = f"{failed.version} serves again, and its checks fail; {failed.failure.hint}"
+        failed = replace(failed, failure=replace(failed.failure, hint=hint))
     if back.green:
         status, reason = Status.ROLLED_BACK, Reason.ROLLED_BACK
     elif back.reason is Reason.CANCELLED:
@@ -129,7 +132,7 @@ def finalize(request: Request, tools: Tools) -> Outcome:
         except Refusal as refusal:
             if refusal.reason is not Reason.LOCKED:
                 raise
-            return run.nothing_to_do(f"left alone, since another run is at work: {refusal.message}")
+            return run.nothing_to_do(f"another run is at work, and is left alone: {refusal.message}")
         if recovered is None and unfinished(tools.state.journal()):
             return run.nothing_to_do("the ledger cannot be had; the next run records what is owed")
         if recovered is None:
@@ -169,7 +172,9 @@ def preflight(request: Request, tools: Tools) -> Outcome:
 def standing(tools: Tools) -> tuple[CheckResult, ...]:
     """Whether the lock is free and the last run came to its end."""
     held = tools.state.peek()
-    open_run = unfinished(tools.state.journal())
+    # Under a lock that holds, an open journal belongs to a run that is at work.
+    at_work = held is not None and not tools.ended(held.owner)
+    open_run = not at_work and unfinished(tools.state.journal())
     return (
         CheckResult(
             name="lock",

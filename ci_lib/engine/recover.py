@@ -104,7 +104,7 @@ def _outcome(
     if len(begun) - 1 > last_proof and not gone_back and _proved(performer, plan[last_proof], rest):
         return replace(base, status=Status.DEPLOYED, reason=Reason.DEPLOYED)
     back = performer.go_back(begun)
-    killed = "the run was killed after this step had begun"
+    killed = f"the run was killed after {begun[-1].name} had begun"
     failure = Failure(step=begun[-1].name, cause=killed, hint="run the release again")
     if back is not None and back.proved:
         return replace(

@@ -67,9 +67,12 @@ def named_images(request: Request, tools: Tools) -> Named:
     for name, asked in references(request, tools.settings).items():
         digest = asked.digest or lookup(name, asked.repository, asked.tag)
         if not digest:
+            there = requires.environment
+            failed = next(ledger.verified_versions(chain, there, asked.tag), None) if asked.tag else None
+            what = f"failed its checks in {there}" if failed else f"was never verified in {there}"
             raise Refusal(
-                f"{name} {asked.tag} was never verified in {requires.environment}",
-                hint=f"deploy it to {requires.environment} first; `verified` lists what may run here",
+                f"{name} {asked.tag} {what}",
+                hint=f"deploy it to {there} first, with green checks; `verified` lists what may run here",
                 reason=Reason.NOT_VERIFIED,
             )
         found[name] = Image(name=name, repository=asked.repository, tag=asked.tag, digest=digest)
@@ -96,8 +99,8 @@ def _newest_verified(request: Request, tools: Tools, chain: Chain) -> Named:
     requires = tools.settings.place.requires
     assert requires is not None
     names = request.only or tuple(tools.settings.images)
-    for _, release, passed in ledger.verified_versions(chain, requires.environment):
-        if passed and not ledger.is_bad(chain, tools.settings.environment, release, from_elsewhere=True):
+    for _, release in ledger.still_verified(chain, requires.environment):
+        if not ledger.is_bad(chain, tools.settings.environment, release, from_elsewhere=True):
             return {image.name: image for image in release.images if image.name in names}
     raise Refusal(
         f"nothing was ever verified in {requires.environment}",
@@ -141,7 +144,11 @@ def _remembered(tools: Tools, kept: Iterable[Kept]) -> Iterator[ledger.Deployed]
     """What can be gone back to by the target's own memory: what never passed everything counts as bad."""
     for item in kept:
         yield ledger.Deployed(
-            release=item.release, at=tools.clock.now(), record_id="", bad=not item.good
+            release=item.release,
+            at=tools.clock.now(),
+            record_id="",
+            bad=not item.good,
+            left=item.left,
         )
 
 
@@ -192,6 +199,6 @@ def _demand_same(request: Request, current: Release, recorded: Release | None) -
     if request.version and request.version != current.version:
         raise DeployError(
             f"{current.version} serves, not {request.version}",
-            hint="another run has deployed meanwhile",
+            hint=f"name {current.version}, or deploy {request.version} first",
             reason=Reason.CHANGED,
         )

@@ -28,9 +28,17 @@ class Bundle:
     manifest_hash: str
 
 
-def bundle(outcome: Outcome, records: Sequence[str], redact: Redactor, *, summary: str) -> Bundle:
+def bundle(
+    outcome: Outcome,
+    records: Sequence[str],
+    redact: Redactor,
+    *,
+    summary: str,
+    more: Mapping[str, bytes] | None = None,
+) -> Bundle:
     """Everything that proves the outcome. ``records`` are ledger lines, ``summary`` is rendered already.
 
+    ``more`` are further files, masked and bounded by whoever made them.
     The result in it has no ``manifest_hash``: the manifest covers the result, so the result cannot name it.
     """
     packet = outcome.packet or Packet()
@@ -44,7 +52,7 @@ def bundle(outcome: Outcome, records: Sequence[str], redact: Redactor, *, summar
         "summary.md": _bounded(summary),
         "packet.json": _json(redact.deep(_without_logs(packet))),
     }
-    files |= dict(_logs(packet, redact))
+    files |= dict(_logs(packet, redact)) | dict(more or {})
     manifest = _manifest(files)
     return Bundle(
         files=files | {"manifest.json": manifest}, manifest_hash=hashlib.sha256(manifest).hexdigest()

@@ -17,7 +17,7 @@ def rollback(ground: Ground) -> Plan:
     return (
         *prepare(ground),
         *pulls(ground),
-        *recreate(ground),
+        *recreate(ground, leaving=True),
         *checked(ground),
         *retain(ground),
         *hooks(ground, "after_verify"),

@@ -17,7 +17,8 @@ SUDO = ("sudo", "-n", "--")
 GRACE = 2.0
 """Seconds between SIGTERM and SIGKILL. A cancelled run has 5 s in all, so there is no more to give."""
 
-_KILL_LIMIT = 1.0  # seconds; what the kernel does not let go by then, a dead disk holds
+KILL_LIMIT = 1.0
+"""Seconds after SIGKILL; what the kernel does not let go by then, a dead disk holds."""
 
 NO_FOLDER, NOT_EXECUTABLE, NO_PROGRAM = 125, 126, 127
 """The exit codes of env(1) and sh(1) for a command that could not be started."""
@@ -60,14 +61,14 @@ def execute(
     except ValueError as error:
         raise PortFault(f"{label} cannot be started: {error}") from None
     except OSError as error:
-        return _not_started(argv[0], cwd, error)
+        return not_started(argv[0], cwd, error)
     try:
         stdout, stderr = child.communicate(stdin, timeout=timeout)
     except subprocess.TimeoutExpired:
-        _end(child)
+        end(child)
         raise TimedOut(f"{label} did not end within {round(timeout, 1):g} s") from None
     except BaseException:
-        _end(child)
+        end(child)
         raise
     code = child.returncode
     return Finished(code=code if code >= 0 else 128 - code, stdout=stdout, stderr=stderr)
@@ -87,7 +88,8 @@ def _started(argv: Sequence[str], cwd: str | None, env: Mapping[str, str] | None
     )
 
 
-def _not_started(program: str, cwd: str | None, error: OSError) -> Finished:
+def not_started(program: str, cwd: str | None, error: OSError) -> Finished:
+    """The exit code and the words that a shell would have for a program that could not be started."""
     why = error.strerror or str(error)
     if cwd is not None and error.filename == cwd:
         return Finished(code=NO_FOLDER, stderr=f"{cwd}: {why}\n".encode(errors="replace"))
@@ -96,32 +98,38 @@ def _not_started(program: str, cwd: str | None, error: OSError) -> Finished:
     return Finished(code=NOT_EXECUTABLE, stderr=f"{program}: {why}\n".encode(errors="replace"))
 
 
-def _end(child: subprocess.Popen[bytes]) -> None:
-    """SIGTERM to the child's group, SIGKILL to what is left of it after ``GRACE`` seconds."""
+def end(child: subprocess.Popen[bytes]) -> None:
+    """SIGTERM to the child's group, SIGKILL to what is left of it after ``GRACE`` seconds.
+
+    Its pipes are read on meanwhile, and closed.
+    """
     try:
-        _signal(child, signal.SIGTERM)
+        signal_group(child, signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
             child.communicate(timeout=GRACE)
     finally:
-        _signal(child, signal.SIGKILL)
+        signal_group(child, signal.SIGKILL)
         with suppress(subprocess.TimeoutExpired):
-            child.wait(_KILL_LIMIT)
+            child.wait(KILL_LIMIT)
         for pipe in (child.stdin, child.stdout, child.stderr):
             if pipe is not None:
                 pipe.close()
 
 
-def _signal(child: subprocess.Popen[bytes], number: signal.Signals) -> None:
+def signal_group(child: subprocess.Popen[bytes], number: signal.Signals) -> bool:
+    """Send a signal to the child and to all that it started in its group; False when all of that is gone."""
     # The group bears the child's id and outlives it: what the child started is in it as well.
-    with suppress(ProcessLookupError):
-        try:
-            os.killpg(child.pid, number)
-        except PermissionError:  # sudo has become the command itself, which is not ours to signal
-            _signal_as_root(child.pid, number)
+    try:
+        os.killpg(child.pid, number)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # sudo has become the command itself, which is not ours to signal
+        _signal_as_root(child.pid, number)
+    return True
 
 
 def _signal_as_root(group: int, number: signal.Signals) -> None:
     with suppress(OSError, subprocess.TimeoutExpired):
         null = subprocess.DEVNULL
         argv = [*SUDO, "kill", "-s", str(number.value), "--", f"-{group}"]
-        subprocess.Popen(argv, stdin=null, stdout=null, stderr=null).wait(_KILL_LIMIT)
+        subprocess.Popen(argv, stdin=null, stdout=null, stderr=null).wait(KILL_LIMIT)

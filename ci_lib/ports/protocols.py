@@ -4,7 +4,7 @@ Nothing here does anything. Real implementations stand beside this file and are 
 alone; tests hand in small in-memory ones.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -157,6 +157,50 @@ class Clock(Protocol):
 
     def sleep(self, seconds: float) -> None:
         """Wait."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """A finished command whose output was told while it ran.
+
+    ``code`` is its exit code: 128 + n after signal n, 125 without the folder, 126 and 127 when the program
+    could not be started or is not there, and 124 (never 0) when ``timed_out``. ``output`` is its standard
+    output where that was captured.
+    """
+
+    code: int
+    timed_out: bool = False
+    output: bytes = b""
+
+
+class Live(Protocol):
+    """Commands on the machine that we run on, whose output is seen while they run.
+
+    Several threads may use one at the same time.
+    """
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        timeout: float,
+        told: Callable[[str], None],
+        cwd: str | None = None,
+        env: Mapping[str, str] = NO_ENV,
+        capture: bool = False,
+    ) -> Watched:
+        """Run ``argv`` without a shell; ``timeout`` in seconds; ``env`` is added to the environment.
+
+        ``told`` gets every line of standard output and standard error, without its end, in the calling
+        thread. ``capture``: standard output is returned and not told. Raises ``PortFault`` when it is more
+        than can be held, and ``Cancelled`` after ``stop``.
+        """
+
+    def stop(self) -> None:
+        """End what runs now, within seconds, and start nothing any more; any thread may call it.
+
+        It returns at once: every ``run`` raises ``Cancelled`` in its own thread when its command has ended.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

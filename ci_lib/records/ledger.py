@@ -63,6 +63,16 @@ def verified_versions(
         yield record, Release.from_json(record.body["release"]), record.text("result") == "PASSED"
 
 
+def still_verified(chain: Chain, environment: str) -> Iterator[tuple[Record, Release]]:
+    """Newest first: what passed in an environment and has not failed there since."""
+    failed: set[str] = set()
+    for record, release, passed in verified_versions(chain, environment):
+        if not passed:
+            failed.add(release.set_id)
+        elif release.set_id not in failed:
+            yield record, release
+
+
 def deployed(chain: Chain, environment: str) -> Iterator[Deployed]:
     """Newest first and each release once: what a rollback in ``environment`` may go back to."""
     seen: set[str] = set()

@@ -8,6 +8,7 @@ from ci_lib.domain.outcome import Change, CheckResult, Mark, Outcome
 from ci_lib.domain.reasons import REASONS, Exit, Reason, Status
 from ci_lib.domain.text import code, duration, head, markdown
 from ci_lib.report.facts import checks_passed, short
+from ci_lib.report.gate import gate
 from ci_lib.report.markdown import bullets, details, link, table
 from ci_lib.report.packet import packet
 from ci_lib.report.verdict import ICONS, VERSION_WIDTH, verdict
@@ -30,6 +31,7 @@ def summary(outcome: Outcome, *, now: datetime) -> str:
         _overrides(outcome),
         _overview(outcome, now),
         _images(outcome),
+        gate(outcome.jobs),
         _checks(outcome.checks),
         _preflight(outcome.preflight),
         bullets([markdown(note, 1000) for note in outcome.notes]),
@@ -75,10 +77,17 @@ def _overview(outcome: Outcome, now: datetime) -> str:
         f"{outcome.verb} {code(outcome.stack)}".strip(),
         code(outcome.environment),
         _way(outcome),
-        checks_passed(outcome.checks) or "none",
+        _counted(outcome),
         f"{duration(outcome.seconds)}, until {ended}",
     )
     return table(("What", "Where", "From → to", "Checks", "Time"), [row])
+
+
+def _counted(outcome: Outcome) -> str:
+    if outcome.jobs:
+        passed = sum(job.mark is not Mark.FAILED for job in outcome.jobs)
+        return f"{passed}/{len(outcome.jobs)} jobs passed"
+    return checks_passed(outcome.checks) or "none"
 
 
 def _way(outcome: Outcome) -> str:
@@ -92,6 +101,8 @@ def _way(outcome: Outcome) -> str:
     start = code(outcome.previous_version) + before if outcome.previous_version else "nothing"
     if not outcome.version:
         return ""
+    if not outcome.changes:  # it ended before it was known what runs
+        return f"{code(outcome.version)}, not begun"
     way = f"{start} → {code(outcome.version)}{after}"
     if outcome.status is Status.ROLLED_BACK:
         back = outcome.rollback.version if outcome.rollback else outcome.previous_version

@@ -29,8 +29,13 @@ def terminal(outcome: Outcome) -> tuple[str, ...]:
         ("ledger", outcome.ledger_head),
         ("evidence", outcome.evidence_path),
     ]
-    lines = [f"  {name + ':':<11} {one_line(text, 600)}" for name, text in pairs if text]
+    lines = [f"  {name + ':':<11} {one_line(_joined(text), 600)}" for name, text in pairs if text]
     return (verdict(outcome, partial(one_line, limit=VERSION_WIDTH)), *lines)
+
+
+def _joined(text: str) -> str:
+    """The lines of ``text`` as a list in one sentence: several mistakes of deploy.yml are one cause."""
+    return "; ".join(line.strip() for line in text.split("\n") if line.strip())
 
 
 def _image(outcome: Outcome, index: int) -> str:

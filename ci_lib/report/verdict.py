@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, assert_never
 
-from ci_lib.domain.outcome import Outcome
+from ci_lib.domain.outcome import Mark, Outcome
 from ci_lib.domain.reasons import REASONS, Exit, Reason, Status, Verb
 
 Show = Callable[[str], str]
@@ -38,6 +38,8 @@ class _Words:
 
 def verdict(outcome: Outcome, show: Show) -> str:
     """Where, what runs there now, and why; without an icon."""
+    if outcome.verb is Verb.LINT_TEST:
+        return _gate(outcome)
     words = _words(outcome, show)
     match outcome.status:
         case Status.DEPLOYED:
@@ -59,6 +61,16 @@ def verdict(outcome: Outcome, show: Show) -> str:
             return _unknown(outcome.reason, words)
         case _:
             assert_never(outcome.status)
+
+
+def _gate(outcome: Outcome) -> str:
+    """A gate speaks of the checkout, and of no place where anything runs."""
+    if outcome.status is Status.PASSED:
+        return f"The gate is open: {len(outcome.jobs)} jobs passed"
+    if outcome.reason is Reason.GATE:
+        failed = sum(job.mark is Mark.FAILED for job in outcome.jobs)
+        return f"The gate is shut: {failed} of {len(outcome.jobs)} jobs failed"
+    return f"The gate was not run to its end: {_sentence(outcome.reason)}"
 
 
 def _words(outcome: Outcome, show: Show) -> _Words:
@@ -95,8 +107,8 @@ def _passed(verb: Verb, words: _Words) -> str:
         case Verb.BACKUP:
             return f"{words.where} is backed up"
         case Verb.FINALIZE:
-            return f"{words.where}: nothing is left to clear up"
-        case Verb.DEPLOY | Verb.PROMOTE | Verb.ROLLBACK | Verb.POST_VERIFY:
+            return f"{words.where}: there was nothing for finalize to do"
+        case Verb.DEPLOY | Verb.PROMOTE | Verb.ROLLBACK | Verb.POST_VERIFY | Verb.LINT_TEST:
             return f"{words.where}: {words.new} passed its checks"
         case _:
             assert_never(verb)
@@ -115,7 +127,7 @@ def _failed(outcome: Outcome, words: _Words) -> str:
     if outcome.reason is Reason.CHECKS:
         return f"{words.where}: {words.new} {words.how}; nothing was changed back"
     if outcome.reason is Reason.CHANGED:
-        return f"{words.where} does not run what the records say"
+        return f"{words.where} does not serve what was expected"
     if outcome.reason is Reason.CANCELLED:
         return f"{words.where} is untouched: cancelled before the switch"
     if outcome.exit is Exit.USAGE:
@@ -136,7 +148,7 @@ def _stopped(verb: Verb, words: _Words) -> str:
             return f"{words.where} was not backed up"
         case Verb.FINALIZE:
             return f"{words.where} was not cleared up"
-        case Verb.DEPLOY | Verb.PROMOTE | Verb.ROLLBACK | Verb.POST_VERIFY:
+        case Verb.DEPLOY | Verb.PROMOTE | Verb.ROLLBACK | Verb.POST_VERIFY | Verb.LINT_TEST:
             now = f"still runs {words.old}" if words.old else "is unchanged"
             return f"{words.where} {now}: {words.new} was stopped {words.step}"
         case _:

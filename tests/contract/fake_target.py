@@ -85,6 +85,7 @@ class Cluster:
     current: str = ""
     kept: dict[str, Release] = field(default_factory=dict)
     good: set[str] = field(default_factory=set)
+    left: set[str] = field(default_factory=set)
     crashed: set[str] = field(default_factory=set)
     restarts: int = 0
 
@@ -146,7 +147,12 @@ class FakeTarget:
     def kept(self) -> tuple[Kept, ...]:
         cluster = self._cluster
         return tuple(
-            Kept(release=release, good=key in cluster.good, current=key == cluster.current)
+            Kept(
+                release=release,
+                good=key in cluster.good,
+                current=key == cluster.current,
+                left=key in cluster.left,
+            )
             for key, release in reversed(cluster.kept.items())
         )
 
@@ -191,6 +197,8 @@ class FakeTarget:
             before = Release.from_json(step.args["adopted"])
             cluster.kept[before.id] = before
             cluster.good.add(before.id)
+        if step.args["leaving"]:
+            cluster.left.add(cluster.current)
         self._world.tick("in switch")
         self._serve(step.release)
 
@@ -201,6 +209,7 @@ class FakeTarget:
 
     def _serve(self, release: Release) -> None:
         cluster = self._cluster
+        cluster.left.discard(release.id)
         cluster.kept.pop(release.id, None)
         cluster.kept[release.id] = release
         cluster.current = release.id

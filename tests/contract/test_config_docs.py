@@ -45,6 +45,11 @@ stacks:
     registries: {ghcr.io: {username_env: GHCR_USER, password_env: GHCR_TOKEN}}
     environments:
       production: {compose: {run_dir: /srv/stacks/shop-prod, project: shop-prod}, history_name: shop-prod}
+gate:
+  presets: [python-uv]
+  jobs:
+    - {name: lint, command: [ruff, check], fallback: [flake8], group: static, sarif: "-", fail_on: low}
+    - {name: unit, command: [pytest], env: {CI: "1"}, junit: [unit.xml], coverage: c.json, coverage_min: 90%}
 """
 
 BAD = [
@@ -74,6 +79,15 @@ BAD = [
     ("disk_free: 20%", "disk_free: 200%"),
     ("username_env: GHCR_USER", "username_env: '${GHCR_USER}'"),
     ("      production: {compose", "      production: {target"),
+    ("[python-uv]", "[python]"),
+    ("name: unit", "name: Unit"),
+    ("command: [pytest]", "command: []"),
+    ("fallback: [flake8]", "fallback: []"),
+    ("fail_on: low", "fail_on: unknown"),
+    ("{CI: ", "{C-I: "),
+    ("coverage_min: 90%", "coverage_min: 90"),
+    ("junit: [unit.xml]", "junit: unit.xml"),
+    ("junit: [unit.xml]", "tries: 0"),
 ]
 
 

@@ -402,6 +402,15 @@ class TestPromote:
         ends(world.play(Verb.POST_VERIFY), Status.PASSED, Reason.PASSED, 0)
         ends(world.promote("v2"), Status.DEPLOYED, Reason.DEPLOYED, 0)
 
+    def test_a_refusal_tells_what_failed_from_what_was_never_tried(self) -> None:
+        world = with_v1(failing={"v2"})
+        world.deploy("v2")
+        for version, said in (("v2", "failed its checks in staging"), ("v9", "was never verified")):
+            outcome = world.promote(version)
+            ends(outcome, Status.REFUSED, Reason.NOT_VERIFIED, 10)
+            assert outcome.failure is not None
+            assert said in outcome.failure.cause
+
     def test_the_newest_verified_is_not_one_that_was_bad_here(self) -> None:
         world = with_v1()
         world.deploy("v2")
@@ -510,6 +519,35 @@ class TestRollback:
         assert [(body["type"], body["status"], body["version"]) for body in late] == [
             ("rollback", "deployed", "v1")
         ]
+
+    def test_without_a_ledger_last_good_goes_further_back_each_time_too(self) -> None:
+        world = with_v1()
+        for version in ("v2", "v3", "v4"):
+            world.deploy(version)
+        world.store.fault = cannot_decide()
+        assert [world.play(Verb.ROLLBACK, last_good=True).version for _ in range(3)] == ["v3", "v2", "v1"]
+        ends(world.play(Verb.ROLLBACK, last_good=True), Status.FAILED, Reason.USAGE, 2)
+        assert world.serves() == "v1"
+
+    def test_what_was_left_counts_again_without_a_ledger_once_it_was_switched_to(self) -> None:
+        world = with_v1()
+        for version in ("v2", "v3"):
+            world.deploy(version)
+        world.play(Verb.ROLLBACK, version="v1")
+        world.play(Verb.ROLLBACK, version="v3")
+        world.deploy("v4")
+        world.store.fault = cannot_decide()
+        assert [world.play(Verb.ROLLBACK, last_good=True).version for _ in range(2)] == ["v3", "v2"]
+
+    def test_a_rollback_that_came_back_by_itself_has_left_nothing(self) -> None:
+        world = with_v1()
+        for version in ("v2", "v3"):
+            world.deploy(version)
+        world.failing.add("v1")
+        ends(world.play(Verb.ROLLBACK, version="v1"), Status.ROLLED_BACK, Reason.ROLLED_BACK, 20)
+        world.deploy("v4")
+        world.store.fault = cannot_decide()
+        assert world.play(Verb.ROLLBACK, last_good=True).version == "v3"
 
     def test_without_a_ledger_it_still_clears_up_first_and_owes_both_records(self) -> None:
         world = with_v1()
@@ -772,6 +810,19 @@ class TestTheLock:
         world.state().acquire("run-2", seconds=30)
         ends(world.deploy("v2"), Status.REFUSED, Reason.LOCKED, 13)
         ends(world.deploy("v2", lock_wait=60.0), Status.DEPLOYED, Reason.DEPLOYED, 0)
+
+    def test_a_run_that_is_at_work_is_not_called_interrupted(self) -> None:
+        world = with_v1()
+        seen: list[str] = []
+        _on(
+            world,
+            "before switch",
+            lambda: seen.extend(
+                f"{row.name}: {row.value}" for row in flow.standing(world.tools("staging", "run-2"))
+            ),
+        )
+        world.deploy("v2")
+        assert seen == ["lock: held by run-1", "last run: came to its end"]
 
     def test_a_lock_whose_owner_is_dead_is_taken_over(self) -> None:
         world = with_v1()

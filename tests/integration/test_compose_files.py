@@ -10,6 +10,7 @@ from ci_lib.domain.images import Release
 from ci_lib.ports.local import LocalHost
 from ci_lib.ports.system import SystemClock
 from ci_lib.targets.compose import files
+from ci_lib.targets.compose.memory import Memory
 from ci_lib.targets.compose.site import Site
 from tests.contract.fake_target import image, settings
 
@@ -42,8 +43,16 @@ def stage(site: Site, release: Release, **texts: str) -> None:
     (state / "next.for").write_text(f"{release.id}\n")
 
 
-def switch(site: Site, release: Release, previous: str = "") -> None:
-    files.switch(site, release, pin="pin", layout="compose\npin\n", previous=previous, adopted=None)
+def switch(site: Site, release: Release, previous: str = "", *, leaving: bool = False) -> None:
+    layout = "compose\npin\n"
+    files.switch(
+        site, release, pin="pin", layout=layout, previous=previous, adopted=None, leaving=leaving
+    )
+
+
+def left(site: Site) -> list[Release]:
+    """The releases that a person rolled back from."""
+    return [kept.release for kept in Memory(site).read().kept if kept.left]
 
 
 def test_the_way_back_leaves_folders_as_readable_as_they_were(site: Site) -> None:
@@ -58,6 +67,37 @@ def test_the_way_back_leaves_folders_as_readable_as_they_were(site: Site) -> Non
     assert not (run / "more").exists()
     assert [path.stat().st_mode & 0o777 for path in (run, run / "conf")] == [0o755, 0o755]
     assert (run / ".deploy-actions" / "before").stat().st_mode & 0o077 == 0
+
+
+def test_who_rolls_back_leaves_a_release_until_it_is_switched_to_again(site: Site) -> None:
+    stage(site, OLD, compose="old")
+    switch(site, OLD)
+    stage(site, NEW, compose="new")
+    switch(site, NEW, OLD.id)
+    assert left(site) == []
+    stage(site, OLD, compose="old")
+    switch(site, OLD, NEW.id, leaving=True)
+    assert left(site) == [NEW]
+    stage(site, NEW, compose="new")
+    switch(site, NEW, OLD.id)
+    assert left(site) == []
+
+
+def test_a_release_that_is_brought_back_was_not_left(site: Site) -> None:
+    stage(site, OLD, compose="old")
+    switch(site, OLD)
+    stage(site, NEW, compose="new")
+    switch(site, NEW, OLD.id, leaving=True)
+    assert left(site) == [OLD]
+    files.restore(site, failed=NEW.id, previous=OLD.id)
+    assert left(site) == []
+
+
+def test_who_rolls_back_to_what_serves_has_left_nothing(site: Site) -> None:
+    for _ in range(2):
+        stage(site, OLD, compose="old")
+        switch(site, OLD, OLD.id, leaving=True)
+    assert left(site) == []
 
 
 def test_what_another_run_has_staged_is_not_switched_to(site: Site) -> None:

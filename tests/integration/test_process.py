@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -152,7 +153,33 @@ def test_a_service_that_was_killed_by_hand_is_found(project: Project) -> None:
     project.deploy("v1")
     for pid in project.processes():
         os.kill(pid, signal.SIGKILL)
-    project.run("post-verify", "--environment", "staging", ends=4)
+    text = project.run("post-verify", "--environment", "staging", ends=4)
+    assert "web is exited" in text
+    assert "exit code" not in text, "it is not known"
+    assert "see the logs; deploy again" in text
+
+
+def test_without_a_ledger_last_good_goes_further_back_each_time(project: Project) -> None:
+    good = (project.folder / "builds" / "hello" / "v1" / "app.py").read_text()
+    (project.folder / "builds" / "hello" / "v4").mkdir()
+    (project.folder / "builds" / "hello" / "v4" / "app.py").write_text(good + "# v4\n")
+    for version in ("v1", "v3", "v4"):
+        project.deploy(version)
+    ledger = project.folder / "records" / "stacks" / "hello" / "ledger.jsonl"
+    ledger.write_bytes(ledger.read_bytes().replace(b'"v1"', b'"v9"', 1))
+    for version in ("v3", "v1"):
+        text = project.run("rollback", "--environment", "staging", "--last-good")
+        assert "going by the target's own memory" in text
+        assert project.status()["release"]["version"] == version
+    project.run("rollback", "--environment", "staging", "--last-good", ends=2)
+
+
+def test_a_release_that_ends_without_a_word_is_not_explained_by_the_one_before(project: Project) -> None:
+    project.edit("builds/hello/v1/app.py", "import http", 'print("words of v1", flush=True)\nimport http')
+    project.edit("builds/hello/v3/app.py", "import http", "raise SystemExit(0)\nimport http")
+    project.deploy("v1")
+    result = project.deploy("v3", ends=20)
+    assert result["failure"]["cause"] == "web ended right after its start: it printed nothing"
 
 
 @pytest.mark.parametrize("step", ["prepare", "pull", "switch", "prove"])
@@ -267,7 +294,31 @@ def test_the_demo_plays_to_its_end_and_leaves_nothing_behind() -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "production refused v2" in done.stdout
+    assert "was removed; `deploy-actions demo --keep` keeps both" in done.stdout
+    warned, verdict = (
+        done.stdout.index(text) for text in ("warning: going back", "failed: hello staging is")
+    )
+    assert warned < verdict, "a warning stands where it was given"
     assert set(Path("/tmp").glob("deploy-actions-demo-*")) <= before
+
+
+def test_a_demo_that_is_kept_says_how_to_end_it() -> None:
+    done = subprocess.run(
+        [sys.executable, "-I", str(RUN), "demo", "--keep"],
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=180,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    kill, remove = (shlex.split(line) for line in done.stdout.rstrip().splitlines()[-2:])
+    started = [int(word) for word in kill[1:]]
+    folders = {Path(f"/proc/{pid}/cwd").readlink().parts[:3] for pid in started}
+    for command in (kill, remove):
+        subprocess.run(command, check=True, timeout=60)
+    assert (kill[0], len(started)) == ("kill", 2)
+    assert remove[:2] == ["rm", "-r"]
+    assert folders == {Path(remove[2]).parts[:3]}
 
 
 def _wait_for_step(child: subprocess.Popen[str], step: str) -> None:

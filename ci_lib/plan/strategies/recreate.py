@@ -6,8 +6,11 @@ from ci_lib.domain.running import Running
 from ci_lib.plan.ground import Ground, instances, strangers
 
 
-def recreate(ground: Ground) -> Plan:
-    """Switch and wait until it serves; going back means the same with what ran before."""
+def recreate(ground: Ground, *, leaving: bool = False) -> Plan:
+    """Switch and wait until it serves; going back means the same with what ran before.
+
+    ``leaving``: somebody asked to get away from what serves, and the target remembers that.
+    """
     limits = ground.settings.settings.limits
     host = ground.settings.host
     switch = Step(
@@ -18,6 +21,7 @@ def recreate(ground: Ground) -> Plan:
             "previous": ground.previous.id if ground.previous else "",
             "adopted": ground.adopted.as_json() if ground.adopted else None,
             "services": list(ground.services),
+            "leaving": leaving,
         },
         time_limit=limits.switch,
         undo=_back(ground),

@@ -19,8 +19,9 @@ put() { case $1 in */*) mkdir -p -- "$3/${1%/*}";; esac; cp -p -- "$2/$1" "$3/$1
 """
 
 # $1 run directory, $2 state, $3 id of the new release, $4 id of the old one, $5 its JSON if it is adopted,
-# $6 path of the pin, $7 JSON of the new release, $8 its layout. Whoever can write in the run directory, a
-# container for one, must not choose by a link which file of the host we write.
+# $6 path of the pin, $7 JSON of the new release, $8 its layout, $9 not empty if a person rolls back from the
+# old one. Whoever can write in the run directory, a container for one, must not choose by a link which file
+# of the host we write.
 _SWITCH = _PUT + r"""
 set -eu; umask 077; run=$1; cd "$2"
 refuse() { printf '%s\n' "$1" >&2; exit 1; }
@@ -49,6 +50,7 @@ if [ -n "$5" ] && [ ! -d "releases/$4" ]; then
   rm -rf new.tmp; mkdir new.tmp; cp -pR before/files new.tmp/files; printf '%s\n' "$5" > new.tmp/release.json
   : > new.tmp/good; mv new.tmp "releases/$4"
 fi
+[ -z "$9" ] || [ ! -d "releases/$4" ] || : > "releases/$4/left"
 rm -rf new.tmp; mkdir -p new.tmp/files; printf '%s\n' "$7" > new.tmp/release.json
 printf '%s' "$8" > new.tmp/layout
 while IFS= read -r path; do put "$path" next new.tmp/files; done < before/paths
@@ -70,16 +72,28 @@ if [ -d before ] && [ "$(cat before/for)" = "$3" ]; then
   while IFS= read -r path; do rm -f -- "$run/$path"; done < before/absent
   if [ -e before/layout ]; then cp before/layout current.layout; else rm -f current.layout; fi
 fi
-if [ -n "$4" ]; then printf '%s\n' "$4" > current.tmp; mv current.tmp current; else rm -f current; fi
+if [ -n "$4" ]; then rm -f "releases/$4/left"; printf '%s\n' "$4" > current.tmp; mv current.tmp current
+else rm -f current; fi
 """
 
 
 def switch(
-    site: Site, release: Release, *, pin: str, layout: str, previous: str, adopted: Release | None
+    site: Site,
+    release: Release,
+    *,
+    pin: str,
+    layout: str,
+    previous: str,
+    adopted: Release | None,
+    leaving: bool,
 ) -> None:
-    """Keep what is replaced, keep the new release and its layout, copy it into the run directory."""
+    """Keep what is replaced, keep the new release and its layout, copy it into the run directory.
+
+    ``leaving``: a person rolls back from the previous release, which is remembered with it.
+    """
     text, new = json.dumps(adopted.as_json()) if adopted else "", json.dumps(release.as_json())
-    arguments = (site.run_dir, site.state, release.id, previous, text, pin, new, layout)
+    mark = "left" if leaving else ""
+    arguments = (site.run_dir, site.state, release.id, previous, text, pin, new, layout, mark)
     ran = site.change("sh", "-c", _SWITCH, "sh", *arguments, limit=LOOK)
     demand(ran, f"could not put the files into {site.run_dir}")
 

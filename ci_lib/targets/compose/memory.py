@@ -2,15 +2,15 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ci_lib.domain.images import Release
 from ci_lib.domain.target import Kept
 from ci_lib.targets.compose.pin import MARK, OVERRIDES
 from ci_lib.targets.compose.site import Site, demand
 
-# Lines of a word and its value; a layout's lines follow the release they belong to. An override that came
-# with the current release is no stranger: it goes when the next one does not have it.
+# Lines of a word and its value; a layout's lines, and `left`, follow the release they belong to. An override
+# that came with the current release is no stranger: it goes when the next one does not have it.
 _READ = """
 cd "$1" 2>/dev/null || exit 0; pin=$2; shift 2; own=.deploy-actions
 current=$(cat "$own/current" 2>/dev/null || true); printf 'current %s\\n' "$current"
@@ -23,6 +23,7 @@ done
 [ ! -d "$own/releases" ] || ls -t "$own/releases" | while IFS= read -r id; do
   kept="$own/releases/$id"; [ -s "$kept/release.json" ] || continue
   if [ -e "$kept/good" ]; then printf 'good '; else printf 'unknown '; fi; head -n 1 "$kept/release.json"
+  [ ! -e "$kept/left" ] || echo left
   [ ! -e "$kept/layout" ] || sed 's/^/layout /' "$kept/layout"
 done
 """
@@ -75,6 +76,8 @@ def _remembered(lines: Iterable[tuple[str, str]]) -> Remembered:
         elif word == "layout":
             owner = kept[-1].release.id if kept else ""
             layouts[owner] = layouts.get(owner, "") + f"{value}\n"
+        elif word == "left":
+            kept[-1] = replace(kept[-1], left=True)
         else:
             release = Release.from_json(json.loads(value))
             kept.append(Kept(release=release, good=word == "good", current=release.id == current))

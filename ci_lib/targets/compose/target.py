@@ -118,7 +118,13 @@ class ComposeTarget:
         pin, layout = self._layout.pin, self._layout.text
         self._changing()
         files.switch(
-            self._site, _release(step), pin=pin, layout=layout, previous=args["previous"], adopted=before
+            self._site,
+            _release(step),
+            pin=pin,
+            layout=layout,
+            previous=args["previous"],
+            adopted=before,
+            leaving=args["leaving"],
         )
         self._layout.follow(layout)
         self._lies = self._stage.ready

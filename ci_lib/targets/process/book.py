@@ -46,22 +46,25 @@ class Started:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """A release that was switched to, how its services are started, and whether it ever passed here."""
+    """A release that was switched to, and how its services are started; the rest is explained at ``Kept``."""
 
     release: Release
     specs: Specs
     good: bool = False
+    left: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """The form used in the book."""
         services = {name: spec.as_json() for name, spec in self.specs.items()}
-        return {"release": self.release.as_json(), "services": services, "good": self.good}
+        marks = {"good": self.good, "left": self.left}
+        return {"release": self.release.as_json(), "services": services, **marks}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """The reverse of ``as_json``."""
         specs = {name: ServiceSpec.from_json(item) for name, item in data["services"].items()}
-        return cls(release=Release.from_json(data["release"]), specs=specs, good=data["good"])
+        release = Release.from_json(data["release"])
+        return cls(release=release, specs=specs, good=data["good"], left=data["left"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +101,12 @@ class Book:
     def kept(self) -> tuple[Kept, ...]:
         """The known releases, as the engine sees them."""
         return tuple(
-            Kept(release=item.release, good=item.good, current=item.release.id == self.current)
+            Kept(
+                release=item.release,
+                good=item.good,
+                current=item.release.id == self.current,
+                left=item.left,
+            )
             for item in self.known
         )
 
@@ -109,6 +117,11 @@ class Book:
     def specs(self, services: str) -> Specs | None:
         """How the services with that hash are started, if a known release has them."""
         return next((item.specs for item in self.known if item.release.services == services), None)
+
+    def leave(self) -> Self:
+        """The book when a person rolls back from the release that serves."""
+        known = (replace(item, left=item.left or item.release.id == self.current) for item in self.known)
+        return replace(self, known=tuple(known))
 
     def serve(self, release: Release, specs: Specs) -> Self:
         """The book when that release takes the place of what ran; nothing is started yet."""

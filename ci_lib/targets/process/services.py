@@ -31,9 +31,13 @@ def observe(site: Site, folders: Folders) -> tuple[Running, ...]:
     )
 
 
-def switch(site: Site, release: Release, specs: Specs) -> None:
-    """End what runs, then start the release's services as ``specs`` say."""
-    book = _ended(site).serve(release, specs)
+def switch(site: Site, release: Release, specs: Specs, *, leaving: bool) -> None:
+    """End what runs, then start the release's services as ``specs`` say.
+
+    ``leaving``: a person rolls back from what runs, which is remembered.
+    """
+    ended = _ended(site)
+    book = (ended.leave() if leaving else ended).serve(release, specs)
     for name, spec in specs.items():
         book = _started(site, book, release, name, spec)
 
@@ -50,8 +54,9 @@ def await_serving(site: Site, *, limit: float) -> None:
     while True:
         dead = [name for name, item in started.items() if not site.processes.alive(item.process)]
         if dead:
+            words = site.log_end(dead[0], 1).strip() or "it printed nothing"
             raise StepFault(
-                f"{', '.join(dead)} ended right after its start: {site.log_end(dead[0], 1).strip()}",
+                f"{', '.join(dead)} ended right after its start: {words}",
                 hint="see the logs in the evidence",
             )
         if all(_age(site, item) >= site.process.settle for item in started.values()):
@@ -80,6 +85,7 @@ def _started(site: Site, book: Book, release: Release, name: str, spec: ServiceS
         "DEPLOY_VERSION": release.version,
         "DEPLOY_RELEASE_ID": release.id,
     }
+    site.begin_log(name)
     with site.processes.starting(
         spec.command,
         cwd=str(site.folder(image)),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ci_lib.config.models import Processes as ProcessSettings
 from ci_lib.config.resolved import Resolved
+from ci_lib.domain.errors import StepFault
 from ci_lib.domain.images import Image
 from ci_lib.ports.protocols import Clock, Host, NotFound, Processes
 from ci_lib.targets.process.book import Book
@@ -47,8 +48,18 @@ class Site:
         return self.images / image.digest.replace(":", "-")
 
     def log(self, service: str) -> str:
-        """The log of a service."""
+        """The log of a service since its last start; the one before it lies beside it, as ``.log.1``."""
         return f"{self.logs}/{service}.log"
+
+    def begin_log(self, service: str) -> None:
+        """Put a service's log aside: the next start must not be explained by an older release's words."""
+        log = Path(self.log(service))
+        try:
+            log.replace(f"{log}.1")
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise StepFault(f"{log} could not be put aside: {error}") from error
 
     def log_end(self, service: str, lines: int = _LOG_LINES) -> str:
         """The last lines of a service's log; empty where there is none."""

@@ -42,7 +42,7 @@ class ProcessTarget:
             StepKind.PREPARE: self._prepare,
             StepKind.PULL: self._pull,
             StepKind.SWITCH: self._switch,
-            StepKind.RESTORE: self._switch,
+            StepKind.RESTORE: self._restore,
             StepKind.AWAIT_SERVING: self._await_serving,
             StepKind.TAKE_DOWN: self._take_down,
             StepKind.RETAIN: self._retain,
@@ -122,7 +122,12 @@ class ProcessTarget:
 
     def _switch(self, step: Step) -> StepReport:
         release = _release(step)
-        services.switch(self._site, release, self._specs(release))
+        services.switch(self._site, release, self._specs(release), leaving=step.args["leaving"])
+        return StepReport()
+
+    def _restore(self, step: Step) -> StepReport:
+        release = _release(step)
+        services.switch(self._site, release, self._specs(release), leaving=False)
         return StepReport()
 
     def _await_serving(self, step: Step) -> StepReport:

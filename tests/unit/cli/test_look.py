@@ -100,6 +100,36 @@ class TestLists:
         ]
 
 
+class TestNames:
+    @pytest.mark.parametrize("command", ["history", "verified", "check-config"])
+    @pytest.mark.parametrize(
+        ("words", "meant"),
+        [(("--environment", "stagin"), '"staging"'), (("--stack", "shpo"), "'shop'")],
+    )
+    def test_an_unknown_name_is_refused_with_the_one_that_was_meant(
+        self,
+        command: str,
+        words: tuple[str, ...],
+        meant: str,
+        folder: Path,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        assert ended(command, *words, "--config", str(folder / "deploy.yml")) == 2
+        printed = capsys.readouterr()
+        assert printed.out == ""
+        assert f"did you mean {meant}?" in printed.err
+
+    def test_a_configuration_is_checked_for_the_one_stack_that_was_named(
+        self, folder: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        config = folder / "deploy.yml"
+        config.write_text(
+            f"{CONFIG}  blog: {{target: compose, images: {{web: {{repository: r/web, services: [web]}}}}}}\n"
+        )
+        assert ended("check-config", "--stack", "blog", "--config", str(config)) == 0
+        assert "is valid: blog in staging, production" in capsys.readouterr().out
+
+
 @contextmanager
 def unread() -> Iterator[None]:
     """Standard output is a pipe whose reader has left, as with ``| head -1``."""

@@ -228,7 +228,7 @@ def test_bidirectional_text_is_escaped(good: str, mistakes: Ask) -> None:
 def test_the_fault_points_to_the_reference() -> None:
     with pytest.raises(ConfigFault) as caught:
         load("a: 1", name="deploy.yml")
-    assert caught.value.hint == "docs/reference/deploy-yml.md describes every key"
+    assert caught.value.hint == "docs/reference/deploy-yml.md of deploy-actions describes every key"
     assert caught.value.exit == 2
 
 

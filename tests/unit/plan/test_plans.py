@@ -137,6 +137,11 @@ def test_a_first_deploy_has_no_backup_and_is_taken_down_when_it_fails() -> None:
     assert names(next(step.undo for step in plan if step.undo)) == ["take_down"]
 
 
+def test_only_a_rollback_leaves_the_release_that_serves() -> None:
+    switches = {name: step for name, plan in PLANS.items() for step in plan if step.name == "switch"}
+    assert [name for name, step in switches.items() if step.args["leaving"]] == ["rollback"]
+
+
 def test_skipped_checks_leave_the_proof_and_make_no_good_release() -> None:
     plan = PLANS["deploy-without-checks"]
     assert names(plan)[-3:] == ["prove", "retain", "hook after_verify"]

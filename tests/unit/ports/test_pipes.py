@@ -7,6 +7,7 @@ import pytest
 
 from ci_lib.ports.pipes import exchange, left, new_pipe
 
+
 def far() -> float:
     return time.monotonic() + 60
 

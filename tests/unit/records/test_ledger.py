@@ -149,3 +149,14 @@ def test_verifications_speak_of_the_set_that_is_the_same_everywhere() -> None:
     found = ledger.verifications(book.chain(), "staging", release("v1", services="other"))
     assert [item.passed for item in found] == [True, False]
     assert {item.release_id for item in found} == {release("v1").set_id}
+
+
+def test_what_failed_since_it_passed_is_not_verified_any_more() -> None:
+    book = Book()
+    book.verified("v1")
+    book.verified("v2")
+    book.verified("v2", passed=False)
+    book.verified("v3", passed=False)
+    book.verified("v3")
+    versions = [release.version for _, release in ledger.still_verified(book.chain(), "staging")]
+    assert versions == ["v3", "v1"]

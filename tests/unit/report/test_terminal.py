@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from ci_lib.domain.outcome import Mark
 from ci_lib.report.terminal import mark, terminal
 from tests.golden.outcomes import HOSTILE_PARTIAL, OUTCOMES, ROLLED_BACK
@@ -20,6 +22,15 @@ def test_the_verdict_comes_first_and_the_rest_explains_it() -> None:
 def test_overrides_are_shown() -> None:
     lines = terminal(OUTCOMES["deployed-with-overrides"])
     assert "  override:   checks skipped: the mail server is down (approved by bob)" in lines
+
+
+def test_the_lines_of_a_cause_become_one_list() -> None:
+    assert ROLLED_BACK.failure is not None
+    failure = replace(
+        ROLLED_BACK.failure, cause="deploy.yml:1: version\n  deploy.yml:4: hosts\n\n… and 2 more"
+    )
+    _, why, *_ = terminal(replace(ROLLED_BACK, failure=failure))
+    assert why == "  why:        deploy.yml:1: version; deploy.yml:4: hosts; … and 2 more"
 
 
 def test_hostile_text_stays_on_its_line() -> None:

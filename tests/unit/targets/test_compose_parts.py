@@ -301,15 +301,16 @@ class TestMemory:
             f"unknown {json.dumps(new.as_json())}",
             "layout compose.yaml",
             f"good {json.dumps(RELEASE.as_json())}",
+            "left",
             "layout old.yaml",
             "layout .deploy-actions/images.yaml",
         ]
         host = FakeHost(commands={("sh",): Ran(code=0, stdout="\n".join(lines))})
         memory = Memory(Site(settings=settings("staging"), host=host, clock=FakeClock()))
         found = memory.read()
-        assert [(kept.release, kept.good, kept.current) for kept in found.kept] == [
-            (new, False, True),
-            (RELEASE, True, False),
+        assert [(kept.release, kept.good, kept.current, kept.left) for kept in found.kept] == [
+            (new, False, True, False),
+            (RELEASE, True, False, True),
         ]
         assert (found.layout, found.foreign) == ("compose.yaml\ncompose.override.yaml\n", (".env",))
         assert found.layouts[RELEASE.id] == "old.yaml\n.deploy-actions/images.yaml\n"

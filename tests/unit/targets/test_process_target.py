@@ -39,8 +39,9 @@ stacks:
 
 @dataclass
 class FakeProcesses:
-    """Processes that live until they are stopped, or a test lets them `die`."""
+    """Processes that live until they are stopped, or a test lets them `die`; `silent` ones print nothing."""
 
+    silent: bool = False
     started: list[tuple[tuple[str, ...], str, Mapping[str, str]]] = field(default_factory=list)
     living: set[int] = field(default_factory=set)
 
@@ -51,7 +52,8 @@ class FakeProcesses:
         pid = len(self.started) + 1
         self.started.append((tuple(argv), cwd, dict(env)))
         yield Process(pid=pid, started=f"tick {pid}")
-        Path(log).write_text(f"log of {argv[0]}\n")
+        with Path(log).open("a") as file:
+            file.write("" if self.silent else f"log of {argv[0]}\n")
         self.living.add(pid)
 
     def alive(self, process: Process) -> bool:
@@ -114,6 +116,8 @@ class Place:
 
     def do(self, kind: StepKind, release: Release, **args: Any) -> None:
         image = release.images[0] if kind is StepKind.PULL else None
+        if kind is StepKind.SWITCH:
+            args = {"leaving": False, **args}
         self.target().apply(Step(kind=kind, release=release, image=image, args=args, time_limit=5))
 
     def deploy(self, tag: str) -> Release:
@@ -255,6 +259,30 @@ def test_a_release_that_was_good_stays_good_when_it_comes_back(place: Place) -> 
     ]
 
 
+def test_who_rolls_back_leaves_a_release_until_it_is_switched_to_again(place: Place) -> None:
+    def left() -> list[str]:
+        return [kept.release.version for kept in place.target().kept() if kept.left]
+
+    old, new = place.deploy("v1"), place.deploy("v2")
+    assert left() == []
+    place.do(StepKind.SWITCH, old, leaving=True)
+    assert left() == ["v2"]
+    place.do(StepKind.RETAIN, old, good=True, previous=new.id, tidy=True)
+    place.deploy("v3")
+    assert left() == ["v2"]
+    place.do(StepKind.SWITCH, new, leaving=True)
+    assert left() == ["v3"]
+    place.do(StepKind.SWITCH, new, leaving=True)
+    assert left() == ["v3"], "who goes back to what serves has left nothing"
+
+
+def test_a_release_that_is_brought_back_was_not_left(place: Place) -> None:
+    old, new = place.deploy("v1"), place.deploy("v2")
+    place.do(StepKind.SWITCH, old, leaving=True)
+    place.do(StepKind.RESTORE, new)
+    assert not any(kept.left for kept in place.target().kept())
+
+
 def test_how_long_a_kept_release_must_have_run_is_what_deploy_yml_says_now(place: Place) -> None:
     old = place.deploy("v1")
     place.config = OTHER.replace("3s", "30s")
@@ -307,6 +335,29 @@ def test_a_process_that_ends_right_away_fails_with_its_last_words(place: Place) 
         place.do(StepKind.AWAIT_SERVING, release)
     assert place.target().observe()[0].health is Health.EXITED
     assert place.target().diagnose().services[0].lines == "log of python3"
+
+
+def test_a_process_that_ends_without_a_word_is_not_explained_by_its_predecessors(place: Place) -> None:
+    place.deploy("v1")
+    place.processes.silent = True
+    release = place.release("v2")
+    for kind in (StepKind.PULL, StepKind.SWITCH):
+        place.do(kind, release)
+    place.processes.living.clear()
+    with pytest.raises(StepFault, match="web ended right after its start: it printed nothing"):
+        place.do(StepKind.AWAIT_SERVING, release)
+    assert place.target().diagnose().services[0].lines == ""
+
+
+def test_one_log_is_kept_beside_the_one_that_is_written(place: Place) -> None:
+    for version, program in (("v1", "first"), ("v2", "second"), ("v3", "third")):
+        place.config = TEXT.replace("python3", program)
+        place.deploy(version)
+    logs = place.folder / ".deploy-actions" / "hello-staging" / "logs"
+    assert {path.name: path.read_text() for path in logs.iterdir()} == {
+        "web.log": "log of third\n",
+        "web.log.1": "log of second\n",
+    }
 
 
 def test_a_first_release_that_is_taken_down_leaves_nothing_running(place: Place) -> None:
