@@ -40,16 +40,20 @@ class Reports:
                 total += READERS[kind](output)
                 continue
             for path in self._fresh(job, kind, glob, before):
-                total += READERS[kind](self.load(path))
+                try:
+                    total += READERS[kind](self.load(path))
+                except Unreadable as fault:
+                    raise Unreadable(f"{path.removeprefix(f'{self.folder}/')}: {fault}") from fault
         return self._placed(job, total)
 
     def _placed(self, job: GateJob, reading: Reading) -> Reading:
-        """The reading with every place told from the checkout's top, where annotations look for it."""
+        """The reading with places told from the checkout's top, for annotations; others are left out."""
 
         def place(spot: Spot | None) -> Spot | None:
-            if spot is None or spot.path.startswith("/"):
-                return spot and replace(spot, path=spot.path.removeprefix(f"{self.folder}/"))
-            return replace(spot, path=normpath(join(job.folder, spot.path)))
+            if spot is None:
+                return None
+            path = normpath(join(job.folder, spot.path)).removeprefix(f"{self.folder}/")
+            return None if path.startswith(("/", "../")) else replace(spot, path=path)
 
         return replace(
             reading,

@@ -55,9 +55,9 @@ def _counted(root: Element) -> tuple[int, int]:
 
 
 def _lines(root: Element) -> Iterator[tuple[str, Element]]:
-    """File and ``line`` element; those below ``methods`` are there again below the class itself."""
+    """File and ``line`` element; most tools list a line below its method, and again below the class."""
     for part in root.iter("class"):
-        for line in part.iterfind("lines/line"):
+        for line in part.iter("line"):
             yield part.get("filename", ""), line
 
 

@@ -15,9 +15,7 @@ from ci_lib.readers.words import label, message, spot, whole
 
 KIND: Final = "JUnit"
 _FAULTS: Final = frozenset({"failure", "error"})
-_PASSED_LATER: Final = frozenset({"flakyFailure", "flakyError", "rerunFailure", "rerunError"})
-"""Surefire: earlier tries of a test. Whether it failed in the end is told by ``failure`` and ``error``."""
-_SHOWN: Final = _FAULTS | _PASSED_LATER
+"""In a case; a ``flakyFailure`` of surefire is of an earlier try, after which the test passed."""
 _THOUSANDS: Final = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 
 
@@ -89,7 +87,7 @@ def _not_shown(root: Element) -> Iterator[TestCase]:
     """A failed case for faults that a suite counts and none of its cases shows."""
     for suite in (root, *root):
         counted = sum(whole(suite.get(counter)) or 0 for counter in ("failures", "errors"))
-        shown = sum(tag(part) in _SHOWN for part in suite.iter()) if counted else 0
+        shown = sum(tag(part) in _FAULTS for part in suite.iter()) if counted else 0
         if counted > shown:
             text = f"{counted} failures and errors are counted, and {shown} are in the report"
             yield TestCase(name=label(suite.get("name")) or "(no name)", mark=Mark.FAILED, message=text)

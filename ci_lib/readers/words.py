@@ -26,7 +26,7 @@ def label(text: object) -> str:
 def spot(path: object, line: object = 0) -> Spot | None:
     """The place that a report names; None without a path that can be shown as it is.
 
-    The path is as the report has it: relative to where the tool ran, or absolute; see ``place.py``.
+    The path is as the report has it: relative to where the tool ran, or absolute.
     """
     if not isinstance(path, str) or not path or one_line(path, _PATH) != path:
         return None

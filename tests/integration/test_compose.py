@@ -199,6 +199,7 @@ def test_a_release_that_does_not_serve_is_taken_back(shop: Shop, behaviour: str,
 
 def test_a_first_release_that_fails_is_taken_down(shop: Shop) -> None:
     shop.release("sha-1", "unhealthy")
+    shop.env["COMPOSE_FILE"] = "of-the-job.yml"
     failed = shop.call("deploy", "staging", "--version", "sha-1")
     assert (failed.code, failed.result["reason_code"]) == (20, "taken_down"), failed
     assert shop.containers("staging", "backend") == []

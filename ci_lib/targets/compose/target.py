@@ -179,7 +179,7 @@ class ComposeTarget:
             argv: tuple[str, ...] = ("docker", "rm", "-f", *gone)
         else:
             # By project name alone: the files may not have reached the run directory.
-            argv = ("docker", "compose", "-p", self._site.project, "down")
+            argv = ("env", *self._site.environment, "docker", "compose", "-p", self._site.project, "down")
         if gone:
             demand(self._site.change(*argv, limit=step.time_limit), "the failed release cannot be removed")
         files.restore(self._site, failed=_release(step).id, previous="")

@@ -181,6 +181,24 @@ def test_a_report_of_an_earlier_run_does_not_count() -> None:
 def test_a_report_that_cannot_be_read_is_a_failure() -> None:
     outcome = Bench(writes={"unit": {"r.xml": b"rubbish"}}).play(job("unit", junit=["r.xml"]))
     assert outcome.status is Status.FAILED
+    assert outcome.jobs[0].why.startswith("r.xml: ")
+
+
+@pytest.mark.parametrize(
+    ("told", "place"),
+    [
+        ("src/a.py", "backend/src/a.py"),
+        ("/checkout/backend/src/a.py", "backend/src/a.py"),
+        ("../lib/a.py", "lib/a.py"),
+        ("../../a.py", None),
+        ("/usr/lib/a.py", None),
+    ],
+)
+def test_a_place_is_told_from_the_top_of_the_checkout_or_not_at_all(told: str, place: str | None) -> None:
+    report = f'<testsuite><testcase name="a" file="{told}" line="3"/></testsuite>'.encode()
+    outcome = Bench(writes={"unit": {"r.xml": report}}).play(job("unit", folder="backend", junit=["r.xml"]))
+    (case,) = outcome.jobs[0].reading.cases
+    assert (case.spot.path if case.spot else None) == place
 
 
 def test_coverage_below_its_threshold_fails() -> None:

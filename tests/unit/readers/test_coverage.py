@@ -41,6 +41,13 @@ def test_a_line_that_two_classes_of_a_file_list_counts_once_and_is_covered_by_ei
     assert read(cobertura(classes + other)) == Reading(covered=1, lines=2)
 
 
+def test_a_line_of_a_method_counts_once_whether_or_not_the_class_lists_it_too() -> None:
+    line = '<lines><line number="1" hits="1"/></lines>'
+    method = f"<methods><method>{line}</method></methods>"
+    for parts in (method, method + line, line):
+        assert read(cobertura(f'<class filename="a.py">{parts}</class>')) == Reading(covered=1, lines=1)
+
+
 def test_a_rate_alone_is_not_enough() -> None:
     with pytest.raises(Unreadable, match="a rate, but neither totals nor lines"):
         read(cobertura("", 'lines-valid="5"'))

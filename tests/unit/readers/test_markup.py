@@ -39,6 +39,7 @@ def test_a_document_type_within_a_text_is_text() -> None:
 def test_depth_and_number_of_elements_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Unreadable, match="too deeply"):
         xml_root("<x>" * 101 + "</x>" * 101, "JUnit")
+    assert len(xml_root(f"<x>{'<y/>' * 101}</x>", "JUnit")) == 101
     monkeypatch.setattr("ci_lib.readers.markup._ELEMENTS", 3)
     assert len(xml_root("<x><y/><y/></x>", "JUnit")) == 2
     with pytest.raises(Unreadable, match="too many elements"):

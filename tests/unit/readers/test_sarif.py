@@ -59,11 +59,12 @@ def test_the_score_of_grypes_rules_is_the_severity(recorded: Recorded) -> None:
     [
         ("10.0", "critical"), ("9.0", "critical"), ("8.9", "high"), (7, "high"), (6.9, "medium"),
         ("4.0", "medium"), ("3.9", "low"), ("0.1", "low"), ("0.0", "unknown"),
-        ("", "low"), ("11", "low"), ("nan", "low"), ("-1", "low"), (True, "low"), (None, "low"), ([], "low"),
+        ("", "high"), ("11", "high"), ("nan", "high"), ("-1", "high"),
+        (True, "high"), (None, "high"), ([], "high"),
     ],
 )  # fmt: skip
 def test_a_score_wins_over_the_level_if_it_is_one(score: object, severity: str) -> None:
-    finding = one({"ruleId": "r", "level": "note", "properties": {"security-severity": score}})
+    finding = one({"ruleId": "r", "level": "error", "properties": {"security-severity": score}})
     assert finding.severity.word == severity
 
 
