@@ -78,7 +78,7 @@ def engine_ready() -> str | None:
 
 
 def remove_projects(name: str) -> None:
-    """Remove containers, networks and volumes of the Compose projects `name` and `name-…`."""
+    """Remove containers, networks, volumes and kept images of the Compose projects `name` and `name-…`."""
 
     def of_project(*listing: str, key: str) -> list[str]:
         rows = docker(*listing, "--format", key + ' {{.Label "com.docker.compose.project"}}').splitlines()
@@ -92,6 +92,10 @@ def remove_projects(name: str) -> None:
     ):
         if found := of_project(*listing, key=key):
             docker(*remove, *found)
+    # An engine with thousands of names is slow for every test that follows.
+    kept = docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}", "--filter", f"reference=*/{name}*/*")
+    if kept:
+        docker("image", "rm", *kept.split())
 
 
 class Daemon:
