@@ -54,8 +54,8 @@ def seconds(call: Callable[[], object]) -> float:
     return time.perf_counter() - begun
 
 
-def run(*argv: str, **more: object) -> None:
-    done = subprocess.run(argv, capture_output=True, text=True, **more)  # type: ignore[call-overload]
+def run(*argv: str, cwd: Path | None = None, env: dict[str, str] | None = None) -> None:
+    done = subprocess.run(argv, capture_output=True, text=True, cwd=cwd, env=env)
     if done.returncode:
         sys.exit(f"{argv} ended with {done.returncode}\n{done.stdout}{done.stderr}")
 

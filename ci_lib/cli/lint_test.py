@@ -18,6 +18,7 @@ from ci_lib.engine.gate_reports import Reports, State
 from ci_lib.ports.live import LiveRunner
 from ci_lib.ports.system import SystemClock, cancel_on_signals
 from ci_lib.readers.merged import merge
+from ci_lib.readers.raw import LIMIT
 from ci_lib.records.bodies import stamp
 
 
@@ -75,7 +76,13 @@ def _files(folder: Path) -> Reports:
         paths = (path for path in sorted((folder / below).glob(glob)) if path.is_file())
         return {str(path): (path.stat().st_mtime_ns, path.stat().st_size) for path in paths}
 
-    return Reports(folder=str(folder), find=find, load=lambda path: Path(path).read_bytes())
+    return Reports(folder=str(folder), find=find, load=_load)
+
+
+def _load(path: str) -> bytes:
+    """A report, or one byte more than any reader takes."""
+    with Path(path).open("rb") as file:
+        return file.read(LIMIT + 1)
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """The one result of a run, from which outputs, summary, evidence, records and exit code are made."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -44,6 +44,11 @@ class CheckResult:
             "tries": self.tries,
             "seconds": round(self.seconds, 3),
         }
+
+
+def objections(checks: Iterable[CheckResult]) -> str:
+    """What was seen and what was demanded, of checks that did not pass, as one sentence."""
+    return "; ".join(f"{check.name}: {check.value}, wanted {check.bound}" for check in checks)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from ci_lib.domain.errors import StepFault
-from ci_lib.domain.outcome import CheckResult, Mark
+from ci_lib.domain.outcome import CheckResult, Mark, objections
 from ci_lib.domain.plan import Step, StepKind, StepReport
 from ci_lib.domain.reasons import Reason
 from ci_lib.domain.running import Running
@@ -51,7 +51,7 @@ class Examiner:
         failed = [check for check in results if check.mark is Mark.FAILED]
         if failed:
             raise StepFault(
-                "; ".join(f"{check.name}: {check.value}, wanted {check.bound}" for check in failed),
+                objections(failed),
                 hint="nothing was changed; set it right, or change the bound under `preflight:`",
                 reason=Reason.PREFLIGHT,
             )
@@ -101,7 +101,7 @@ class Examiner:
         failed = [check for check in results if check.mark is not Mark.PASSED]
         if failed:
             raise StepFault(
-                "; ".join(f"{check.name}: {check.value}, wanted {check.bound}" for check in failed),
+                objections(failed),
                 hint="see the checks' table and the logs in the evidence",
                 reason=Reason.CHECKS,
             )

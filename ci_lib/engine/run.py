@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from ci_lib.domain.errors import Cancelled, DeployError, Refusal
 from ci_lib.domain.images import Release
-from ci_lib.domain.outcome import CheckResult, Failure, Mark, Outcome
+from ci_lib.domain.outcome import CheckResult, Failure, Mark, Outcome, objections
 from ci_lib.domain.plan import Plan
 from ci_lib.domain.reasons import Exit, Reason, Status, Verb
 from ci_lib.domain.state import Lease
@@ -169,8 +169,9 @@ class Run:
         failed = [row for row in rows if row.mark is Mark.FAILED]
         if not failed:
             return replace(outcome, status=Status.PASSED, reason=Reason.PASSED)
-        cause = "; ".join(f"{row.name}: {row.value}, wanted {row.bound}" for row in failed)
-        failure = Failure(step=str(self.request.verb), cause=cause, hint="nothing was changed")
+        failure = Failure(
+            step=str(self.request.verb), cause=objections(failed), hint="nothing was changed"
+        )
         return replace(outcome, status=Status.FAILED, reason=Reason.PREFLIGHT, failure=failure)
 
     def _announce(self, ground: Ground) -> None:

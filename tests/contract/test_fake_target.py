@@ -505,7 +505,7 @@ class TestRollback:
         if damaged:
             world.store.fault = None
             world.store.ledgers["shop"] = lines.replace(b"alice", b"mallo", 1)
-            world.store.append = _refuses  # type: ignore[method-assign,assignment]
+            world.store.append = _refuses  # type: ignore[method-assign,assignment]  # the fake is told what to do
         ends(world.play(Verb.ROLLBACK, version="v1"), Status.REFUSED, Reason.CANNOT_DECIDE, 11)
         outcome = world.play(Verb.ROLLBACK, last_good=True)
         ends(outcome, Status.DEPLOYED, Reason.DEPLOYED, 0)
@@ -513,7 +513,7 @@ class TestRollback:
         world.store.fault = None
         world.store.ledgers["shop"] = lines
         if damaged:
-            del world.store.append  # type: ignore[method-assign]
+            del world.store.append  # type: ignore[method-assign]  # the fake is told what to do
         ends(world.deploy("v1"), Status.UNCHANGED, Reason.UNCHANGED, 0)
         late = [body for body in world.store.bodies() if body.get("late")]
         assert [(body["type"], body["status"], body["version"]) for body in late] == [
@@ -714,7 +714,7 @@ class TestLedgerGone:
 
     def test_at_the_intent_nothing_is_changed_and_the_lock_is_given_back(self) -> None:
         world = with_v1()
-        world.store.append = _refuses  # type: ignore[method-assign,assignment]
+        world.store.append = _refuses  # type: ignore[method-assign,assignment]  # the fake is told what to do
         ends(world.deploy("v2"), Status.REFUSED, Reason.CANNOT_DECIDE, 11)
         assert world.applied == []
         assert world.state().peek() is None
@@ -763,11 +763,11 @@ def _goes_after(world: World, count: int) -> None:
         left[0] -= 1
         return real(world.store, stack, *bodies)
 
-    world.store.append = append  # type: ignore[method-assign]
+    world.store.append = append  # type: ignore[method-assign]  # the fake is told what to do
 
 
 def _comes_back(world: World) -> None:
-    del world.store.append  # type: ignore[method-assign]
+    del world.store.append  # type: ignore[method-assign]  # the fake is told what to do
 
 
 class TestATargetThatKeepsNothing:
@@ -878,7 +878,7 @@ def _on(world: World, name: str, act: Any) -> None:
             seen.append(this)
             act()
 
-    world.tick = tick  # type: ignore[method-assign]
+    world.tick = tick  # type: ignore[method-assign]  # the fake is told what to do
     world.state().tick = world.store.tick = tick
 
 

@@ -24,7 +24,7 @@ from ci_lib.targets.process.builds import digest_of
 from ci_lib.targets.process.target import ProcessTarget
 from tests.fakes import FakeClock, Tick, quiet
 
-TEXT = """\
+HEAD = """\
 version: 1
 records: {store: directory, path: records}
 hosts: {here: {local: true}}
@@ -32,6 +32,8 @@ environments: {staging: {tier: staging, owner: me, hosts: [here]}}
 stacks:
   hello:
     target: process
+"""
+TEXT = HEAD + """\
     process: {services: {web: {command: [python3, app.py], env: {PORT: "1"}}}}
     images: {hello: {repository: builds/hello, services: [web]}}
 """
@@ -211,14 +213,7 @@ def test_whoever_is_killed_while_starting_a_service_leaves_none_that_nobody_know
     assert [item.instance for item in place.target().observe()] == [str(*place.processes.living)]
 
 
-OTHER = """\
-version: 1
-records: {store: directory, path: records}
-hosts: {here: {local: true}}
-environments: {staging: {tier: staging, owner: me, hosts: [here]}}
-stacks:
-  hello:
-    target: process
+OTHER = HEAD + """\
     process:
       settle: 3s
       services:
