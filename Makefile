@@ -32,7 +32,7 @@ bench: $(VENV)/.dev ## Measure, as ratios, and write bench/README.md
 
 lock: $(VENV)/.dev ## Write the hash locks again; needs uv
 	cd requirements && for name in runtime dev; do \
-	  uv pip compile -q --generate-hashes --universal --python-version 3.11 \
+	  uv pip compile -q --no-strip-extras --generate-hashes --universal --python-version 3.11 \
 	    --no-emit-index-url --no-header $$name.in -o $$name.txt; done
 
 clean: ## Remove what the commands above made
