@@ -8,11 +8,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
+from ci_lib.config.backup import Backup
 from ci_lib.config.base import EnvName, Model, Name, ServiceName
 from ci_lib.config.checks import Check
 from ci_lib.config.gate import Gate
 from ci_lib.config.handling import Evidence, Hooks, Limits, Preflight
-from ci_lib.config.patterns import SQL, SSH
+from ci_lib.config.patterns import SSH
 from ci_lib.config.units import Duration, TimeLimit
 
 
@@ -127,30 +128,6 @@ class Processes(Model):
     """How long a process must have been running."""
     stop_grace: Duration = 10.0
     """How long a process gets between SIGTERM and SIGKILL."""
-
-
-class Postgres(Model):
-    """A database to dump, in a service of the stack."""
-
-    service: ServiceName
-    """The database's service."""
-    user: str = Field(default="postgres", pattern=SQL)
-    """Who connects, inside the container."""
-    database: str = Field(default="postgres", pattern=SQL)
-    """What is dumped."""
-
-
-class Backup(Model):
-    """What is saved before a switch."""
-
-    enabled: bool = False
-    """Whether a backup is made at all."""
-    path: str = "/srv/backups/{stack}"
-    """Folder on the host; each backup is a folder named by its time."""
-    keep: int = Field(default=10, ge=1)
-    """How many are kept; the newest good one always is."""
-    postgres: tuple[Postgres, ...] = ()
-    """Databases to dump; Compose and environment files are saved in any case."""
 
 
 class StackSettings(Model):

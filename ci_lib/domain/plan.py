@@ -15,9 +15,13 @@ class StepKind(StrEnum):
     PREFLIGHT = "preflight"
     PULL = "pull"
     BACKUP = "backup"
+    MIGRATE = "migrate"
     SWITCH = "switch"
     AWAIT_SERVING = "await_serving"
     RESTORE = "restore"
+    RESTORE_BACKUP = "restore_backup"
+    STOP = "stop"
+    START = "start"
     TAKE_DOWN = "take_down"
     RETAIN = "retain"
     PROVE = "prove"
@@ -82,7 +86,16 @@ Plan = tuple[Step, ...]
 OPTIONAL = frozenset({StepKind.PREPARE, StepKind.PULL, StepKind.RETAIN})
 """The kinds that a target may leave to somebody else: a cluster fetches its images and keeps its history."""
 
-CHANGING = frozenset({StepKind.SWITCH, StepKind.RESTORE, StepKind.TAKE_DOWN})
+CHANGING = frozenset(
+    {
+        StepKind.SWITCH,
+        StepKind.RESTORE,
+        StepKind.TAKE_DOWN,
+        StepKind.STOP,
+        StepKind.START,
+        StepKind.RESTORE_BACKUP,
+    }
+)
 """The kinds that change what runs: once one of them has started, nothing is as it was."""
 
 BLAMING = frozenset({StepKind.AWAIT_SERVING, StepKind.CHECK, StepKind.PROVE})

@@ -36,10 +36,14 @@ class Reason(StrEnum):
     PREFLIGHT = "preflight"
     PULL = "pull"
     BACKUP = "backup"
+    BUILD = "build"
+    MIGRATION = "migration"
+    RESTORE = "restore"
     HOOK = "hook"
     STOPPED = "stopped"
     CHECKS = "checks"
     GATE = "gate"
+    RESTORE_TEST = "restore_test"
     CHANGED = "changed"
     NOT_VERIFIED = "not_verified"
     CANNOT_DECIDE = "cannot_decide"
@@ -50,6 +54,7 @@ class Reason(StrEnum):
     TAKEN_DOWN = "taken_down"
     RECOVERED = "recovered"
     ROLLBACK_FAILED = "rollback_failed"
+    HALF_MIGRATED = "half_migrated"
     RECORD = "record"
     BUG = "bug"
     CANCELLED = "cancelled"
@@ -69,10 +74,14 @@ REASONS: dict[Reason, tuple[Exit, str]] = {
     Reason.PREFLIGHT: (Exit.STOPPED, "A check before the switch failed; nothing was changed."),
     Reason.PULL: (Exit.STOPPED, "An image could not be pulled in time; nothing was changed."),
     Reason.BACKUP: (Exit.STOPPED, "The backup failed, so nothing was changed."),
+    Reason.BUILD: (Exit.STOPPED, "An image could not be built, pushed or read back."),
+    Reason.MIGRATION: (Exit.STOPPED, "The migration failed; schema and release are as they were."),
+    Reason.RESTORE: (Exit.STOPPED, "The backup cannot be restored; nothing was changed."),
     Reason.HOOK: (Exit.STOPPED, "A hook before the switch failed; nothing was changed."),
     Reason.STOPPED: (Exit.STOPPED, "A step before the switch failed; nothing was changed."),
     Reason.CHECKS: (Exit.CHECK_FAILED, "A check failed; nothing was changed back."),
     Reason.GATE: (Exit.CHECK_FAILED, "A job of the gate failed."),
+    Reason.RESTORE_TEST: (Exit.CHECK_FAILED, "The backup could not be restored in the test."),
     Reason.CHANGED: (Exit.CHECK_FAILED, "What serves is not what the records, or `--version`, say."),
     Reason.NOT_VERIFIED: (Exit.NOT_VERIFIED, "The verified-image rule refused the release."),
     Reason.CANNOT_DECIDE: (Exit.CANNOT_DECIDE, "The ledger is unreachable or damaged: no decision."),
@@ -83,6 +92,7 @@ REASONS: dict[Reason, tuple[Exit, str]] = {
     Reason.TAKEN_DOWN: (Exit.ROLLED_BACK, "The first release of this stack failed and was taken down."),
     Reason.RECOVERED: (Exit.ROLLED_BACK, "An interrupted run was brought back to the release before it."),
     Reason.ROLLBACK_FAILED: (Exit.NEEDS_PERSON, "Going back failed as well: a person is needed."),
+    Reason.HALF_MIGRATED: (Exit.NEEDS_PERSON, "The migration stopped half-way: a person is needed."),
     Reason.RECORD: (Exit.NEEDS_PERSON, "It runs, but the ledger could not be written: a person is needed."),
     Reason.BUG: (Exit.BUG, "A defect of this library."),
     Reason.CANCELLED: (Exit.CANCELLED, "The run was cancelled; the next run or `finalize` clears up."),
@@ -110,10 +120,14 @@ class Verb(StrEnum):
     """What a user can ask for and the ledger can hold."""
 
     LINT_TEST = "lint-test"
+    BUILD = "build"
+    MIGRATE = "migrate"
     DEPLOY = "deploy"
     POST_VERIFY = "post-verify"
     PROMOTE = "promote"
     ROLLBACK = "rollback"
     PREFLIGHT = "preflight"
     BACKUP = "backup"
+    RESTORE = "restore"
+    RESTORE_TEST = "restore-test"
     FINALIZE = "finalize"

@@ -48,7 +48,7 @@ def pulls(ground: Ground) -> Plan:
 
 def backup(ground: Ground) -> Plan:
     """Save what could be lost, where the configuration asks for it and something runs already."""
-    if not ground.settings.settings.backup.enabled or ground.previous is None:
+    if ground.settings.settings.backup.enabled is not True or ground.previous is None:
         return ()
     return (backup_step(ground.settings.settings, ground.settings.host),)
 

@@ -108,6 +108,14 @@ def _passed(verb: Verb, words: _Words) -> str:
             return f"{words.where} is backed up"
         case Verb.FINALIZE:
             return f"{words.where}: there was nothing for finalize to do"
+        case Verb.MIGRATE:
+            return f"{words.where}: the schema is where {words.new} wants it"
+        case Verb.RESTORE:
+            return f"{words.where} runs on the data of the backup"
+        case Verb.RESTORE_TEST:
+            return f"{words.where}: the backup can be restored"
+        case Verb.BUILD:
+            return f"{words.where}: {words.new} is built and pushed"
         case Verb.DEPLOY | Verb.PROMOTE | Verb.ROLLBACK | Verb.POST_VERIFY | Verb.LINT_TEST:
             return f"{words.where}: {words.new} passed its checks"
         case _:
@@ -148,7 +156,13 @@ def _stopped(verb: Verb, words: _Words) -> str:
             return f"{words.where} was not backed up"
         case Verb.FINALIZE:
             return f"{words.where} was not cleared up"
-        case Verb.DEPLOY | Verb.PROMOTE | Verb.ROLLBACK | Verb.POST_VERIFY | Verb.LINT_TEST:
+        case Verb.BUILD:
+            return f"{words.where}: {words.new} was not built"
+        case Verb.RESTORE | Verb.RESTORE_TEST:
+            return f"{words.where}: the backup was not restored, and nothing was changed"
+        case (
+            Verb.DEPLOY | Verb.PROMOTE | Verb.ROLLBACK | Verb.POST_VERIFY | Verb.LINT_TEST | Verb.MIGRATE
+        ):
             now = f"still runs {words.old}" if words.old else "is unchanged"
             return f"{words.where} {now}: {words.new} was stopped {words.step}"
         case _:

@@ -103,7 +103,10 @@ class Cluster:
 class FakeTarget:
     """`Target` over a cluster."""
 
-    supports = frozenset(StepKind) - {StepKind.PREFLIGHT, StepKind.PROVE, StepKind.CHECK, StepKind.HOOK}
+    supports = frozenset(StepKind) - {
+        *(StepKind.PREFLIGHT, StepKind.PROVE, StepKind.CHECK, StepKind.HOOK),
+        *(StepKind.MIGRATE, StepKind.RESTORE_BACKUP),
+    }
 
     def __init__(self, world: "World", environment: str, resolved: Resolved) -> None:
         self._world = world
@@ -220,6 +223,13 @@ class FakeTarget:
         self._cluster.current = ""
         self._world.tick("in take_down")
         self._cluster.want(None)
+
+    def _stop(self, step: Step) -> None:
+        self._cluster.want(None)
+
+    def _start(self, step: Step) -> None:
+        assert step.release is not None
+        self._cluster.want(step.release)
 
     def _await_serving(self, step: Step) -> None:
         deadline = self._world.clock.monotonic() + step.time_limit

@@ -8,7 +8,7 @@ share the parent folder: each counts, and removes, its own backups alone, known 
 import json
 from collections.abc import Mapping
 
-from ci_lib.config.models import Postgres
+from ci_lib.config.backup import Postgres
 from ci_lib.domain.errors import StepFault
 from ci_lib.domain.reasons import Reason
 from ci_lib.domain.running import Health

@@ -28,8 +28,6 @@ from ci_lib.targets.compose.stage import Stage
 class ComposeTarget:
     """``Target`` for one stack in one environment; ``logins`` are credentials for pulling."""
 
-    supports = frozenset(StepKind) - {StepKind.PREFLIGHT, StepKind.PROVE, StepKind.CHECK, StepKind.HOOK}
-
     def __init__(self, *, site: Site, logins: Logins) -> None:
         self._site = site
         self._memory = Memory(site)
@@ -48,8 +46,15 @@ class ComposeTarget:
             StepKind.AWAIT_SERVING: self._await_serving,
             StepKind.RESTORE: self._restore,
             StepKind.TAKE_DOWN: self._take_down,
+            StepKind.STOP: self._stop,
+            StepKind.START: self._start,
             StepKind.RETAIN: self._retain,
         }
+
+    @property
+    def supports(self) -> frozenset[StepKind]:
+        """The step kinds that ``apply`` knows."""
+        return frozenset(self._steps)
 
     def observe(self) -> tuple[Running, ...]:
         """Every container of the project."""
@@ -184,6 +189,21 @@ class ComposeTarget:
             demand(self._site.change(*argv, limit=step.time_limit), "the failed release cannot be removed")
         files.restore(self._site, failed=_release(step).id, previous="")
         self._changing()
+        return StepReport()
+
+    def _stop(self, step: Step) -> StepReport:
+        """Stop services of what lies in the run directory; the containers stay, to be started again."""
+        self._layout.follow_current(once=True)
+        self._seen = None
+        ran = self._site.change(*self._layout.command, "stop", *step.args["services"], limit=step.time_limit)
+        demand(ran, "docker compose stop failed")
+        return StepReport()
+
+    def _start(self, step: Step) -> StepReport:
+        """Bring up what lies in the run directory."""
+        self._layout.follow_current(once=True)
+        self._seen = None
+        self._up(tuple(step.args["services"]), step.time_limit)
         return StepReport()
 
     def _retain(self, step: Step) -> StepReport:

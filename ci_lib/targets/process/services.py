@@ -47,6 +47,11 @@ def take_down(site: Site) -> None:
     site.remember(replace(_ended(site), current="", started={}))
 
 
+def stop(site: Site) -> None:
+    """End what runs; the release stays the one to be started again."""
+    site.remember(_ended(site))
+
+
 def await_serving(site: Site, *, limit: float) -> None:
     """Return when every process has run for ``settle``; raise ``StepFault`` when one ended, or never will."""
     deadline = site.clock.monotonic() + limit

@@ -45,6 +45,8 @@ class ProcessTarget:
             StepKind.RESTORE: self._restore,
             StepKind.AWAIT_SERVING: self._await_serving,
             StepKind.TAKE_DOWN: self._take_down,
+            StepKind.STOP: self._stop,
+            StepKind.START: self._restore,
             StepKind.RETAIN: self._retain,
         }
 
@@ -136,6 +138,10 @@ class ProcessTarget:
 
     def _take_down(self, _: Step) -> StepReport:
         services.take_down(self._site)
+        return StepReport()
+
+    def _stop(self, _: Step) -> StepReport:
+        services.stop(self._site)
         return StepReport()
 
     def _retain(self, step: Step) -> StepReport:

@@ -99,7 +99,6 @@ settings:
     disk_free: 20%
     resource_limits: warn
   backup:
-    enabled: false
     path: /srv/backups/shop
     keep: 10
     postgres: []
