@@ -162,9 +162,11 @@ class Migrator:
     ) -> Ran:
         if step.release is None:
             raise StepFault(f"{step.name} needs a release", reason=Reason.BUG)
-        lock = self._settings.lock_timeout
-        # libpq reads the first; a program that does not use it finds the same in the second, in seconds.
-        locks = {"PGOPTIONS": f"-c lock_timeout={lock * 1000:.0f}", "DEPLOY_LOCK_TIMEOUT": f"{lock:g}"}
+        lock, longest = self._settings.lock_timeout, self._settings.time_limit
+        # libpq reads the first; others find the lock's limit in the second, in seconds. A server does not
+        # notice that a client was killed: without a limit it would work on, and hold its locks meanwhile.
+        options = f"-c lock_timeout={lock * 1000:.0f} -c statement_timeout={longest * 1000:.0f}"
+        locks = {"PGOPTIONS": options, "DEPLOY_LOCK_TIMEOUT": f"{lock:g}"}
         return self._tools.target.once(
             OneOff(
                 command=command,
