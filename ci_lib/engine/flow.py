@@ -161,8 +161,11 @@ def finalize(request: Request, tools: Tools) -> Outcome:
         if recovered is None:
             return run.nothing_to_do("nothing was left to clear up")
         if recovered.status is Status.FAILED:
-            what = f"an interrupted {recovered.verb} of {recovered.version} had changed nothing"
-            return replace(run.nothing_to_do(what), records=recovered.records)
+            what = f"an interrupted {recovered.verb} of {recovered.version} had changed nothing that serves"
+            if recovered.schema is not None and recovered.failure is not None:
+                what = f"{what}: {recovered.failure.cause}"
+            found = run.nothing_to_do(what)
+            return replace(found, records=recovered.records, schema=recovered.schema)
         return replace(recovered, verb=Verb.FINALIZE, actor=run.base.actor, run_url=run.base.run_url)
 
     return Run(request=request, tools=tools).guarded(body)
