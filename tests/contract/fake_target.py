@@ -268,6 +268,7 @@ class World:
     failing: set[str] = field(default_factory=set)
     restarting: bool = False
     preflight: tuple[CheckResult, ...] = ()
+    listed: tuple[CheckResult, ...] = ()
     blind: Exception | None = None
     hooks: dict[str, Ran | Exception] = field(default_factory=dict)
     hooked: list[tuple[str, Mapping[str, str]]] = field(default_factory=list)
@@ -308,6 +309,7 @@ class World:
             reporter=self.reporter,
             digest=self._digest,
             check=lambda groups, facts: self._check(environment, groups, facts),
+            listed=lambda facts: self.listed,
             hook=self._hook,
             ended=lambda name: name in self.dead,
             redact=lambda text: text.replace("hunter2", "***"),
