@@ -142,7 +142,7 @@ def _words(lines: tuple[_Line, ...]) -> Iterator[str]:
     for _, line, _ in lines:
         for word in _TOKEN.findall(line):
             if len(word) <= _LONGEST_WORD:
-                yield word.strip(".,;:!?*_")
+                yield word.rstrip(".,;:!?*_").lstrip("*_")
 
 
 def _begins(text: str, wanted: str) -> bool:

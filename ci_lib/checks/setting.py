@@ -8,6 +8,7 @@ from typing import Final
 from ci_lib.config.release import Setting
 from ci_lib.config.units import duration_text
 from ci_lib.domain.outcome import CheckResult, Mark
+from ci_lib.domain.text import ago
 
 LONGEST: Final = 4096
 """Characters of a value that a regular expression is tried on: it may need the square of their number."""
@@ -43,10 +44,11 @@ def _age(setting: Setting, values: Mapping[str, str], now: datetime) -> tuple[Ma
     if last is None:
         return Mark.FAILED, f"{setting.expires_in} holds no date such as 2027-01-31"
     end = datetime.combine(last, time(), UTC) + timedelta(days=1)
-    if end <= now:
-        return Mark.FAILED, f"expired after {last}"
-    near = end <= now + timedelta(seconds=setting.warn_before)
-    return Mark.WARNED if near else Mark.PASSED, f"set, good until {last}"
+    left = (end - now).total_seconds()
+    # The day itself may stand in `.env`, and would be masked like everything there.
+    if left <= 0:
+        return Mark.FAILED, f"expired {ago(-left)} ago"
+    return Mark.WARNED if left <= setting.warn_before else Mark.PASSED, f"set, good for {ago(left)} more"
 
 
 def _day(text: str) -> date | None:

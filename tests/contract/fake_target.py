@@ -269,6 +269,7 @@ class World:
     restarting: bool = False
     preflight: tuple[CheckResult, ...] = ()
     listed: tuple[CheckResult, ...] = ()
+    listed_for: list[Variables] = field(default_factory=list)
     blind: Exception | None = None
     hooks: dict[str, Ran | Exception] = field(default_factory=dict)
     hooked: list[tuple[str, Mapping[str, str]]] = field(default_factory=list)
@@ -309,7 +310,7 @@ class World:
             reporter=self.reporter,
             digest=self._digest,
             check=lambda groups, facts: self._check(environment, groups, facts),
-            listed=lambda facts: self.listed,
+            listed=self._listed,
             hook=self._hook,
             ended=lambda name: name in self.dead,
             redact=lambda text: text.replace("hunter2", "***"),
@@ -355,6 +356,10 @@ class World:
                 name="ready", mark=mark, value="HTTP 500" if bad else "HTTP 200", bound="HTTP 200"
             ),
         )
+
+    def _listed(self, facts: Variables) -> tuple[CheckResult, ...]:
+        self.listed_for.append(facts)
+        return self.listed
 
     def _hook(self, argv: tuple[str, ...], facts: Variables, limit: float) -> Ran:
         self.hooked.append((argv[0], dict(facts)))

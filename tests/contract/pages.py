@@ -34,9 +34,10 @@ _RELEASE_RECORD = """\
 
 <!-- Written by `make docs` from ci_lib/report/release_record.py; a contract test holds the two equal. -->
 
-What `release.template` may hold, and what it becomes: Markdown, masked and escaped, `none` where there is nothing
-to say. `${name}` is a placeholder, `$$` a dollar sign; anything else with a `$` is a mistake that `check-config`
-and preflight tell with its line. How records come about: [release list and record](../how-to/release-record.md).
+What `release.template` may hold, and what it becomes: Markdown, masked and escaped, `none` where there is
+nothing to say. `${name}` is a placeholder, `$$` a dollar sign; anything else with a `$` is a mistake that
+`check-config` and preflight tell with its line. How records come about:
+[release list and record](../how-to/release-record.md).
 """
 
 

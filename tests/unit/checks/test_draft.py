@@ -85,9 +85,9 @@ def test_the_first_section_of_a_name_that_says_something_counts() -> None:
 
 
 def test_words_are_free_of_brackets_and_closing_points() -> None:
-    text = "See [tasks](specs/a/tasks.md), `specs/b.md`; <https://x.example/1>. "
+    text = "See [tasks](specs/a/tasks.md), `specs/b.md`; <https://x.example/1>. **../c.md**, "
     words = read_draft(text + "x" * 501).words
-    assert {"specs/a/tasks.md", "specs/b.md", "https://x.example/1"} <= set(words)
+    assert {"specs/a/tasks.md", "specs/b.md", "https://x.example/1", "../c.md"} <= set(words)
     assert max(map(len, words)) <= 500
 
 
