@@ -22,6 +22,7 @@ def rows(session: Session, settings: Resolved, host: Host, facts: Variables) -> 
         draft, lacks = draft_of(settings), "there is no such file"
     except ConfigFault as fault:
         draft, lacks = None, fault.message
+    migration = settings.settings.migration
     asked = Asked(
         version=facts["DEPLOY_VERSION"],
         previous=facts["DEPLOY_PREVIOUS_VERSION"],
@@ -30,6 +31,7 @@ def rows(session: Session, settings: Resolved, host: Host, facts: Variables) -> 
         there=lambda path: _is_there(settings, path),
         values=_values(session, settings, host),
         now=SystemClock().now(),
+        policy=migration.policy if migration else None,
     )
     return (*release_list(settings.settings.release, asked), *_record_rows(settings))
 

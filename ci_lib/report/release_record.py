@@ -152,8 +152,23 @@ def _run(facts: Facts) -> str:
 
 def _backup(facts: Facts) -> str:
     """The notes of the step that made it, which name the folder."""
+    if facts.outcome.schema is not None and facts.outcome.schema.backup:
+        return markdown(facts.outcome.schema.backup, 1000)
     steps = (step for step in facts.outcome.steps if step.name.split(" ")[0] == "backup")
-    return markdown("; ".join(note for step in steps for note in step.notes or (f"{step.mark}",)), 1000)
+    notes = (note.removeprefix("backup in ") for step in steps for note in step.notes or (f"{step.mark}",))
+    return markdown("; ".join(notes), 1000)
+
+
+def _schema(facts: Facts) -> str:
+    change = facts.outcome.schema
+    if change is None:
+        return ""
+    before, tool = code(change.before.label), markdown(change.tool)
+    if change.after is None:
+        return f"{tool}: {before} → cannot be read"
+    pending = f", still pending: {code(', '.join(change.after.pending))}" if change.after.pending else ""
+    way = f"{before} → {code(change.after.label)}" if change.changed else f"{before}, unchanged"
+    return f"{tool}: {way}{pending}"
 
 
 def _images(facts: Facts) -> str:
@@ -258,7 +273,7 @@ PLACEHOLDERS: Final[Mapping[str, Placeholder]] = {
         ("preflight", "The checks before the switch, likewise.", lambda f: _checks(f.outcome.preflight)),
         ("steps", "Table of the steps, those of the way back among them.", _steps),
         ("backup", "The folder of the backup that was made.", _backup),
-        ("schema", "The schema of the database before and after.", lambda _: ""),
+        ("schema", "The schema of the database, before and after.", _schema),
         ("overrides", "Gates that a person opened, with reason and approver.", _list(lambda o: o.overrides)),
         ("failure", "The step that failed, why, and what to do next.", _failure),
         ("back", "What came back after a failure.", _back),

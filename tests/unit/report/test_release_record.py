@@ -8,6 +8,7 @@ import pytest
 
 from ci_lib.domain.outcome import Mark, Outcome, StepResult
 from ci_lib.domain.reasons import Reason, Status, Verb
+from ci_lib.domain.schema import Schema, SchemaChange
 from ci_lib.report.release_record import (
     BUILT_IN,
     PLACEHOLDERS,
@@ -32,6 +33,12 @@ PROMOTED = replace(
     verb=Verb.PROMOTE,
     steps=(*DEPLOYED.steps[:2], SAVED, *DEPLOYED.steps[2:]),
     preflight=(DISK,),
+    schema=SchemaChange(
+        tool="alembic",
+        before=Schema(current=("1a2b",), heads=("1a2b",)),
+        after=Schema(current=("3c4d",), heads=("3c4d",)),
+        backup=FOLDER.removeprefix("backup in "),
+    ),
     overrides=("checks skipped: the mail server is down (approved by bob)",),
     notes=SAVED.notes,
 )
@@ -113,3 +120,18 @@ def test_releases_and_drills_leave_a_record_and_looking_does_not(
 def test_a_record_is_bounded() -> None:
     facts = Facts(outcome=replace(DEPLOYED, notes=("é|" * 999,) * 60), sections={"Scope": "é|\n" * 300_000})
     assert len(render(BUILT_IN * 9, facts).encode()) <= SIZE_LIMIT
+
+
+def test_a_schema_that_did_not_move_or_cannot_be_read_is_told() -> None:
+    stands = Schema(current=(), heads=("1a2b",), pending=("1a2b",))
+    for after, told in (
+        (stands, "prisma: `empty`, unchanged, still pending: `1a2b`"),
+        (None, "prisma: `empty` → cannot be read"),
+    ):
+        change = SchemaChange(tool="prisma", before=stands, after=after)
+        assert render("${schema}", Facts(outcome=replace(DEPLOYED, schema=change))) == f"{told}\n"
+
+
+def test_without_a_schema_the_backup_is_what_its_step_tells() -> None:
+    facts = Facts(outcome=replace(PROMOTED, schema=None))
+    assert render("${backup} ${schema}", facts) == "/srv/backups/shop/20260301T120003Z none\n"
