@@ -15,6 +15,7 @@ from ci_lib.config.gate import Gate
 from ci_lib.config.handling import Evidence, Hooks, Limits, Preflight
 from ci_lib.config.migration import Migration
 from ci_lib.config.patterns import SSH
+from ci_lib.config.release import ReleaseRules
 from ci_lib.config.units import Duration, TimeLimit
 
 
@@ -152,6 +153,8 @@ class StackSettings(Model):
     """What is saved before a switch."""
     migration: Migration | None = None
     """How the database's schema follows the release."""
+    release: ReleaseRules = ReleaseRules()
+    """What a release must have ready, and the record that it leaves."""
     evidence: Evidence = Evidence()
     """What goes into the evidence folder."""
     registries: dict[str, Login] = Field(default_factory=dict)

@@ -14,6 +14,7 @@ SSH = r"^([A-Za-z0-9_][A-Za-z0-9._-]*@)?[A-Za-z0-9_\[][A-Za-z0-9._:\[\]-]*$"
 SQL = r"^[A-Za-z_][A-Za-z0-9_-]*$"
 URL = r"^https?://[^\s]+$"
 DURATION = r"^[0-9]{1,9}(\.[0-9]{1,3})?[smhd]$"
+DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 PERCENT = r"^([0-9]{1,2}(\.[0-9]{1,3})?|100)%$"
 
 
@@ -51,5 +52,6 @@ KINDS: dict[str, Kind] = {
     DURATION: Kind(
         word="duration", rule="write a number and s, m, h or d, such as 5s or 10m"
     ),
+    DATE: Kind(word="date", rule="write a day as year, month and day, such as 2027-01-31"),
     PERCENT: Kind(word="percentage", rule="write a number from 0 to 100 and %, such as 20%"),
 }

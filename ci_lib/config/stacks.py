@@ -74,6 +74,9 @@ def _written(layer: StackSettings) -> Iterator[tuple[Path, str]]:
         ("compose", "project"),
         ("process", "run_dir"),
         ("backup", "path"),
+        ("release", "draft"),
+        ("release", "record"),
+        ("release", "template"),
     ):
         settings = getattr(layer, section)
         if key in settings.model_fields_set:
@@ -95,12 +98,16 @@ def _placeholder(text: str) -> str:
 
 def _text(under: Path, text: str) -> str:
     """What is wrong with a path or name whose placeholders are filled in, if anything is."""
+    if not text and under[0] == "release":
+        return ""  # an environment may do without
     if not text or "\n" in text:
         return "must be one line, and not empty"
     match under:
         case ("compose", "source"):
             leaves = ".." in text.split("/")
             return f'{quoted(text)} must not leave deploy.yml\'s folder with ".."' if leaves else ""
+        case ("release", _):
+            return _in_checkout(text)
         case ("compose", "files", _):
             return _inside(text)
         case ("compose", "run_dir") | ("backup", "path"):
@@ -115,6 +122,12 @@ def _text(under: Path, text: str) -> str:
 def _inside(text: str) -> str:
     if text.startswith("/") or ".." in text.split("/"):
         return f'{quoted(text)} must be a path inside "source", without ".."'
+    return ""
+
+
+def _in_checkout(text: str) -> str:
+    if text.startswith("/") or ".." in text.split("/") or normpath(text) == ".":
+        return f'{quoted(text)} must be a path below deploy.yml\'s folder, without ".."'
     return ""
 
 

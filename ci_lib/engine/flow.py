@@ -10,6 +10,8 @@ from ci_lib.domain.errors import ConfigFault, Refusal, StepFault
 from ci_lib.domain.outcome import CheckResult, Mark, Outcome, Return
 from ci_lib.domain.reasons import Reason, Status, Verb
 from ci_lib.engine.admit import check_request
+from ci_lib.engine.facts import variables
+from ci_lib.engine.judge import described
 from ci_lib.engine.lock import holding
 from ci_lib.engine.recover import recover, unfinished
 from ci_lib.engine.run import Run
@@ -187,7 +189,8 @@ def preflight(request: Request, tools: Tools) -> Outcome:
         check_request(request, tools)
         named = named_images(request, tools) if request.version or request.images else {}
         ground = survey_deploy(request, tools, read_chain(tools), named)
-        rows = (*standing(tools), *tools.target.preflight(ground.candidate))
+        facts = variables(described(run.base, request, ground, ()), ground)
+        rows = (*standing(tools), *tools.target.preflight(ground.candidate), *tools.listed(facts))
         for row in rows:
             tools.reporter.check(row)
         return run.judged(rows, ground)

@@ -1,8 +1,9 @@
-"""The generated pages of `docs/reference/` that are about the command line."""
+"""The generated pages of `docs/reference/`, but for those about deploy.yml."""
 
 from ci_lib.cli.options import Kind, Option, Where
 from ci_lib.cli.table import COMMANDS, VERBS, Command
 from ci_lib.domain.reasons import GREEN, REASONS, Exit, Status
+from ci_lib.report.release_record import BUILT_IN, PLACEHOLDERS
 from tests.contract.markdown import cell, default_of, table
 
 _COMMANDS = """\
@@ -28,6 +29,17 @@ ends with 141 when its reader leaves early, as in `history | head -1`; a verb go
 have.
 """
 
+_RELEASE_RECORD = """\
+# Placeholders of the release record
+
+<!-- Written by `make docs` from ci_lib/report/release_record.py; a contract test holds the two equal. -->
+
+What `release.template` may hold, and what it becomes: Markdown, masked and escaped, `none` where there is
+nothing to say. `${name}` is a placeholder, `$$` a dollar sign; anything else with a `$` is a mistake that
+`check-config` and preflight tell with its line. How records come about:
+[release list and record](../how-to/release-record.md).
+"""
+
 
 def commands() -> str:
     """`docs/reference/commands.md`."""
@@ -39,6 +51,13 @@ def commands() -> str:
         "## Outputs\n\nEvery action has the same ones.\n\n" + table(("output", "meaning"), outputs),
     ]
     return "\n".join(parts)
+
+
+def release_record() -> str:
+    """`docs/reference/release-record.md`."""
+    rows = [(f"`${{{name}}}`", one.meaning) for name, one in PLACEHOLDERS.items()]
+    built_in = f"## The built-in template\n\n```text\n{BUILT_IN}```\n"
+    return f"{_RELEASE_RECORD}\n{table(('placeholder', 'what it becomes'), rows)}\n{built_in}"
 
 
 def exit_codes() -> str:

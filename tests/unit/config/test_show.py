@@ -102,6 +102,17 @@ settings:
     path: /srv/backups/shop
     keep: 10
     postgres: []
+  release:
+    draft: ''
+    sections:
+    - Scope
+    - Risk
+    - Contacts
+    links: []
+    questions: []
+    settings: []
+    record: ''
+    template: ''
   evidence:
     logs: true
     mask_env: []
