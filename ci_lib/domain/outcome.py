@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from ci_lib.domain.build import BuiltImage
 from ci_lib.domain.images import Image
 from ci_lib.domain.reasons import GREEN, REASONS, Exit, Reason, Status, Verb
 
@@ -156,6 +157,7 @@ class Outcome:
     preflight: tuple[CheckResult, ...] = ()
     checks: tuple[CheckResult, ...] = ()
     jobs: tuple["JobResult", ...] = ()
+    builds: tuple[BuiltImage, ...] = ()
     records: tuple[str, ...] = ()
     ledger_head: str = ""
     actor: str = ""
@@ -202,6 +204,7 @@ class Outcome:
             "preflight": [check.as_json() for check in self.preflight],
             "checks": [check.as_json() for check in self.checks],
             "jobs": [job.as_json() for job in self.jobs],
+            "builds": [built.as_json() for built in self.builds],
             "records": list(self.records),
             "ledger_head": self.ledger_head,
             "actor": self.actor,
