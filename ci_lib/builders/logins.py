@@ -67,9 +67,11 @@ def private_config(text: bytes, registries: tuple[str, ...]) -> bytes:
 
 
 _LINK: Final = """\
+mkdir -m 700 -- "$2" || exit
 for entry in "$1"/* "$1"/.[!.]*; do
     name=${entry##*/}
-    if [ -e "$entry" ] && [ "$name" != config.json ]; then ln -s -- "$entry" "$2/$name" || exit; fi
+    [ -e "$entry" ] && [ "$name" != config.json ] || continue
+    ln -s -- "$entry" "$2/$name" || exit
 done
 """
 
