@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.integration.shop import START, Called
-from tests.lab.components import buildx_plugin, docker, run
+from tests.lab.components import docker, run
+from tests.lab.images import buildx_plugin
 
 DOCKERFILE = """\
 FROM scratch
@@ -85,9 +86,7 @@ class Repository:
         return Called(process.returncode, out, err)
 
     @contextmanager
-    def started(
-        self, *words: str, folder: Path | None = None, **env: str
-    ) -> Iterator[subprocess.Popen[str]]:
+    def started(self, *words: str, folder: Path | None = None, **env: str) -> Iterator[subprocess.Popen[str]]:
         """A build that is not waited for."""
         given = {"RUNNER_TEMP": str(self.temp), "DOCKER_CONFIG": str(self.docker)}
         with subprocess.Popen(

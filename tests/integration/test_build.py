@@ -6,14 +6,15 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.integration.build_support import DOCKERFILE, FAILS, HANGS, Repository
 from tests.integration.conftest import Require
 from tests.integration.shop import Shop
-from tests.lab.components import PASSWORD, USER, Registry, buildx_plugin, docker, run, wait_for
-from tests.lab.images import Hello, remove_pulled
+from tests.lab.components import PASSWORD, USER, Registry, docker, run, wait_for
+from tests.lab.images import Hello, buildx_plugin, remove_pulled
 
 Make = Callable[..., Repository]
 BUILDERS = pytest.mark.parametrize("builder", ["classic", "buildx"])
@@ -23,10 +24,10 @@ BUILDERS = pytest.mark.parametrize("builder", ["classic", "buildx"])
 def make(require: Require, registry: Registry, tmp_path: Path) -> Make:
     """Makes the repository; of one that wants buildx the test is skipped where there is none."""
 
-    def repository(builder: str = "classic", address: str = registry.address, **more: object) -> Repository:
+    def repository(builder: str = "classic", address: str = registry.address, **more: Any) -> Repository:
         if builder == "buildx":
             require("buildx", None if buildx_plugin() else "docker-buildx is not installed")
-        return Repository(tmp_path / "checkout", address, builder, **more)  # type: ignore[arg-type]
+        return Repository(tmp_path / "checkout", address, builder, **more)
 
     return repository
 
@@ -303,7 +304,8 @@ def test_a_secret_is_there_while_it_is_built_and_not_in_the_image(make: Make) ->
     assert done.code == 0, done
     reference = f"{repository.repository}@{done.result['images'][0]['digest']}"
     assert repository.says(reference).startswith("12 ")
-    assert "a-secret-key" not in docker("history", "--no-trunc", reference) + str(done) + repository.evidence()
+    shown = docker("history", "--no-trunc", reference) + str(done) + repository.evidence()
+    assert "a-secret-key" not in shown
 
 
 def test_what_the_builder_of_this_machine_cannot_do_is_told_with_the_way_out(make: Make) -> None:

@@ -57,13 +57,6 @@ def docker(*args: str | Path, limit: float = 120) -> str:
     return run("docker", *args, limit=limit)
 
 
-def buildx_plugin() -> Path | None:
-    """Docker's plug-in buildx, which `tests/lab/install.sh` puts where only the tests find it."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    path = Path(os.environ.get("DEPLOY_ACTIONS_LAB_CACHE") or Path(base, "deploy-actions-lab"), "docker-buildx")
-    return path if path.exists() else None
-
-
 def compose(project: str, directory: Path, *args: str, limit: float = 120) -> str:
     """Standard output of `docker compose ARGS` for one project, run as a person in the folder would."""
     return run("docker", "compose", "--project-name", project, *args, directory=directory, limit=limit)
@@ -177,7 +170,7 @@ _HTPASSWD = f"{USER}:$2b$05$lRIO9jD4sn/OinwQJLUPbentWM87.ye3645RhKD6EEX07OQPhR5C
 
 
 class Registry(Daemon):
-    """An image registry in which manifests can be deleted; ``login``: only `USER` with `PASSWORD` may use it."""
+    """An image registry in which manifests can be deleted; `login`: only for `USER` with `PASSWORD`."""
 
     def __init__(self, folder: Path, *, login: bool = False) -> None:
         folder.mkdir(parents=True, exist_ok=True)
