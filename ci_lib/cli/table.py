@@ -30,6 +30,7 @@ from ci_lib.cli.options import (
     REF,
     RELEASE,
     ROLLBACK_ON_FAILURE,
+    SCHEMA,
     SKIP_CHECKS,
     STACK,
     USERNAME,
@@ -76,6 +77,7 @@ _OUTPUTS = (
 )
 
 _DEPLOY = (*PLACE, *RELEASE, *GATES, LOCK_WAIT, *END)
+_BACK = (SCHEMA, REASON, SKIP_CHECKS, APPROVER)
 _LIST = (CONFIG, STACK, ONE_ENVIRONMENT, LIMIT, JSON)
 
 
@@ -100,6 +102,12 @@ VERBS = (
         example="deploy-actions build --stack shop",
     ),
     _verb(
+        name="migrate",
+        summary="Bring the database's schema to where a release wants it; what serves is left alone.",
+        options=(*PLACE, *RELEASE, FORCE, REASON, LOCK_WAIT, *END),
+        example="deploy-actions migrate --environment staging --version sha-1a2b3c4",
+    ),
+    _verb(
         name="deploy",
         summary="Bring a release into an environment, prove that it serves, or come back.",
         options=_DEPLOY,
@@ -120,7 +128,7 @@ VERBS = (
     _verb(
         name="rollback",
         summary="Go back to a release that served here before.",
-        options=(*PLACE, VERSION, LAST_GOOD, LIST, ONLY, REASON, SKIP_CHECKS, APPROVER, LOCK_WAIT, *END),
+        options=(*PLACE, VERSION, LAST_GOOD, LIST, ONLY, *_BACK, LOCK_WAIT, *END),
         example="deploy-actions rollback --environment production --last-good",
     ),
     _verb(

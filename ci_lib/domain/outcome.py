@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ci_lib.domain.build import BuiltImage
 from ci_lib.domain.images import Image
 from ci_lib.domain.reasons import GREEN, REASONS, Exit, Reason, Status, Verb
+from ci_lib.domain.schema import SchemaChange
 
 if TYPE_CHECKING:  # which needs the marks of this module
     from ci_lib.domain.gate import JobResult
@@ -158,6 +159,7 @@ class Outcome:
     checks: tuple[CheckResult, ...] = ()
     jobs: tuple["JobResult", ...] = ()
     builds: tuple[BuiltImage, ...] = ()
+    schema: SchemaChange | None = None
     records: tuple[str, ...] = ()
     ledger_head: str = ""
     actor: str = ""
@@ -205,6 +207,7 @@ class Outcome:
             "checks": [check.as_json() for check in self.checks],
             "jobs": [job.as_json() for job in self.jobs],
             "builds": [built.as_json() for built in self.builds],
+            "schema": self.schema.as_json() if self.schema else None,
             "records": list(self.records),
             "ledger_head": self.ledger_head,
             "actor": self.actor,

@@ -6,6 +6,7 @@ from typing import Final
 
 from ci_lib.domain.outcome import Change, CheckResult, Mark, Outcome
 from ci_lib.domain.reasons import REASONS, Exit, Reason, Status, Verb
+from ci_lib.domain.schema import SchemaChange
 from ci_lib.domain.text import code, duration, head, markdown
 from ci_lib.report.build import builds, digests
 from ci_lib.report.facts import checks_passed, short
@@ -34,6 +35,7 @@ def summary(outcome: Outcome, *, now: datetime) -> str:
         _images(outcome),
         gate(outcome.jobs),
         builds(outcome.builds),
+        _schema(outcome.schema),
         _checks(outcome.checks),
         _preflight(outcome.preflight),
         bullets([markdown(note, 1000) for note in outcome.notes]),
@@ -114,6 +116,17 @@ def _way(outcome: Outcome) -> str:
     if outcome.status is Status.REFUSED or outcome.exit in (Exit.USAGE, Exit.STOPPED):
         return f"{way}, not begun"
     return way
+
+
+def _schema(change: SchemaChange | None) -> str:
+    """Where the database's schema stood, and stands; nothing where nobody looked."""
+    if change is None:
+        return ""
+    after = code(change.after.label) if change.after else "⚠️ cannot be read"
+    pending = code(", ".join(change.after.pending)) if change.after else ""
+    before = code(change.before.label)
+    row = (markdown(change.tool), before, after, pending or "none", markdown(change.backup))
+    return table(("Schema", "Before", "After", "Pending", "Backup"), [row])
 
 
 def _images(outcome: Outcome) -> str:
