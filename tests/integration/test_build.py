@@ -10,6 +10,10 @@ from typing import Any
 
 import pytest
 
+from ci_lib.domain.images import Reference
+from ci_lib.images.remote import remote_image
+from ci_lib.ports.net import RequestsNet
+from ci_lib.ports.system import SystemClock
 from tests.integration.build_support import DOCKERFILE, FAILS, HANGS, Repository
 from tests.integration.conftest import Require
 from tests.integration.shop import Shop
@@ -314,6 +318,25 @@ def test_what_the_builder_of_this_machine_cannot_do_is_told_with_the_way_out(mak
     done = repository.call()
     assert done.code == 3, done
     assert "docker buildx create" in done.result["failure"]["hint"]
+
+
+def test_an_index_in_a_registry_has_a_digest_for_each_of_its_images(make: Make) -> None:
+    repository = make("buildx")
+    repository.commit()
+    digests = {repository.call("--version", tag).result["images"][0]["digest"] for tag in ("v1", "v2")}
+    name = repository.repository
+    env = {**os.environ, "DOCKER_CONFIG": str(repository.docker)}
+    argv = ("docker", "buildx", "imagetools", "create", "--tag", f"{name}:both", f"{name}:v1", f"{name}:v2")
+    run(*argv, env=env)
+    remote = remote_image(
+        Reference(repository=name, tag="both"),
+        net=RequestsNet({}),
+        credentials=lambda _: None,
+        clock=SystemClock(),
+    )
+    assert {variant.digest for variant in remote.variants} == digests
+    assert remote.digest not in digests
+    assert len(remote.revisions) == 1
 
 
 def test_layers_come_from_a_cache_in_the_registry(make: Make) -> None:
