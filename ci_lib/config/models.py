@@ -10,6 +10,7 @@ from pydantic import Field, StringConstraints
 
 from ci_lib.config.backup import Backup
 from ci_lib.config.base import EnvName, Model, Name, ServiceName
+from ci_lib.config.build import Build
 from ci_lib.config.checks import Check
 from ci_lib.config.gate import Gate
 from ci_lib.config.handling import Evidence, Hooks, Limits, Preflight
@@ -80,6 +81,8 @@ class ImageSettings(Model):
     """The services that run this image; a service has one image."""
     resolve: Literal["runner", "host"] = "runner"
     """Who asks the registry for the digest: this machine, or the target's host."""
+    build: Build | None = None
+    """How `build` makes it; without it the image comes from elsewhere."""
 
 
 class Login(Model):

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from posixpath import normpath
 
+from ci_lib.config.builds import broken_builds
 from ci_lib.config.checks import Check, CommandCheck, DatabaseCheck, HttpCheck, TcpCheck
 from ci_lib.config.migration_rules import broken_migration
 from ci_lib.config.mistakes import Mistake, Path
@@ -22,6 +23,7 @@ _HISTORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 def broken_stack(stack: Stack, path: Path) -> Iterator[Mistake]:
     """Every rule that the stack breaks by itself, whatever its environment."""
     yield from _images(stack, path)
+    yield from broken_builds(stack, (*path, "images"))
     layers: dict[Path, StackSettings] = {path: stack}
     layers |= {(*path, "environments", name): layer for name, layer in stack.environments.items()}
     for under, layer in layers.items():

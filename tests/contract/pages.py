@@ -16,7 +16,7 @@ is, under its name, also the input of the action. A flag beats the environment v
 default; an empty variable counts as none. Options without a variable come from the flag alone: those that
 open a gate (an action hands its input on as the flag), and those that make sense on a terminal only, which
 are no inputs. Options that may be repeated take several values from their variable or input, separated by
-white space.
+white space. A secret is never a flag, since every process list shows those.
 """
 
 _EXIT_CODES = """\
@@ -85,6 +85,8 @@ def _command(command: Command) -> str:
 
 
 def _flag(option: Option) -> str:
+    if option.where is Where.SECRET:
+        return f"`{option.name}`, as an input only"
     return f"`--{option.name}`" if option.kind is Kind.FLAG else f"`--{option.name} {option.metavar}`"
 
 

@@ -89,6 +89,7 @@ settings:
     after_verify: []
     on_failure: []
   limits:
+    build: 30m
     prepare: 2m
     pull: 1h
     backup: 15m
