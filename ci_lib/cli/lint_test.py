@@ -13,7 +13,8 @@ from ci_lib.domain.errors import ConfigFault, UsageFault
 from ci_lib.domain.gate import JobResult
 from ci_lib.domain.outcome import Outcome
 from ci_lib.domain.reasons import Exit, Reason, Status, Verb
-from ci_lib.engine.gate import GateTools, Told, run_gate
+from ci_lib.engine.gate import GateTools, run_gate
+from ci_lib.engine.gate_command import Told
 from ci_lib.engine.gate_reports import Reports, State
 from ci_lib.ports.live import LiveRunner
 from ci_lib.ports.system import SystemClock, cancel_on_signals

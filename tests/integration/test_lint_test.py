@@ -93,7 +93,7 @@ def test_what_is_wrong_is_told_at_its_place_and_the_gate_is_shut(tmp_path: Path)
     findings = json.loads(project.evidence("findings.json"))
     assert [(one["job"], one["rule"], one["path"]) for one in findings] == [("lint", "F401", "lib.py")]
     summary = project.evidence("summary.md")
-    assert "no-such-scanner cannot be started: get it" in summary
+    assert "cannot run (no-such-scanner cannot be started): get it" in summary
     assert "1 of 1 tests failed" in summary
 
 

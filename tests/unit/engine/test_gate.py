@@ -135,7 +135,28 @@ def test_a_tool_that_cannot_run_has_a_fallback_or_says_how_to_install_it(code: i
     outcome = Bench(**full).play(job("full", fallback=["quick"]))
     assert (outcome.status, outcome.jobs[0].fell_back) == (Status.PASSED, True)
     outcome = Bench(**full).play(job("full", install="npm install full"))
-    assert outcome.jobs[0].why == "full cannot be started: npm install full"
+    assert outcome.jobs[0].why == "cannot run (full cannot be started): npm install full"
+
+
+def test_a_command_that_says_that_it_cannot_run_has_its_fallback() -> None:
+    full = job("full", fallback=["quick"], cannot_run=["full speaks"])
+    bench = Bench(ends={"full": [1]})
+    assert bench.play(full).jobs[0].fell_back
+    assert bench.ran == ["full", "quick"]
+    assert ("output", "the command cannot run: full speaks; running the fallback") in bench.reporter.said
+    assert not Bench().play(full).jobs[0].fell_back
+
+
+def test_a_fallback_that_cannot_run_either_is_why_the_job_failed() -> None:
+    bench = Bench(ends={"full": [127], "quick": [127]})
+    (result,) = bench.play(job("full", fallback=["quick"], install="get one")).jobs
+    assert (result.why, result.fell_back) == ("cannot run (quick cannot be started): get one", True)
+
+
+def test_a_command_whose_output_is_a_report_says_there_that_it_cannot_run() -> None:
+    bench = Bench(ends={"npm": [1]}, output=b'npm error Missing script: "scan"\n')
+    scan = job("scan", command=["npm", "run", "scan"], sarif="-", install="add the script scan")
+    assert bench.play(scan).jobs[0].why.startswith('cannot run (npm error Missing script: "scan"): add')
 
 
 def test_a_fallback_is_no_second_chance_for_what_failed() -> None:
