@@ -1,15 +1,14 @@
 """The gate by the real command line, with real tools: ruff, pytest and coverage of this very environment."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.integration.gate_project import CODE, TEST, Project
 from tests.integration.shop import START
 from tests.lab.components import wait_for
 
@@ -28,43 +27,6 @@ LINT = {
     "group": "static",
     "sarif": "-",
 }
-CODE = "def add(one: int, two: int) -> int:\n    return one + two\n"
-TEST = "from lib import add\n\n\ndef test_add() -> None:\n    assert add(1, 2) == 3\n"
-
-
-class Project:
-    """A folder with a deploy.yml whose gate has these jobs."""
-
-    def __init__(self, folder: Path, *jobs: dict[str, Any]) -> None:
-        self.folder = folder
-        (folder / "lib.py").write_text(CODE)
-        (folder / "test_lib.py").write_text(TEST)
-        image = {"repository": "builds/app", "services": ["web"]}
-        config = {
-            "version": 1,
-            "records": {"store": "directory", "path": "records"},
-            "hosts": {"here": {"local": True}},
-            "environments": {"staging": {"tier": "staging", "owner": "team", "hosts": ["here"]}},
-            "stacks": {
-                "shop": {
-                    "target": "process",
-                    "images": {"app": image},
-                    "process": {"services": {"web": {"command": ["python3", "app.py"]}}},
-                }
-            },
-            "gate": {"jobs": list(jobs)},
-        }
-        (folder / "deploy.yml").write_text(json.dumps(config))
-
-    def call(self, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
-        argv = [*START, "lint-test", "--evidence", str(self.folder / "evidence"), *words]
-        return subprocess.run(
-            argv, capture_output=True, text=True, timeout=60, cwd=self.folder, env={**os.environ, **env}
-        )
-
-    def evidence(self, name: str) -> str:
-        (folder,) = (self.folder / "evidence").iterdir()
-        return (folder / name).read_text()
 
 
 def test_a_sound_project_opens_the_gate(tmp_path: Path) -> None:
