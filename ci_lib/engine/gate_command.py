@@ -13,11 +13,15 @@ Told = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tried:
-    """How the last try ended; ``cannot_run`` is the reason why the command could not do its work, if so."""
+    """How the last try ended.
+
+    ``cannot_run`` is the reason why it could not do its work, ``fell_back`` why the command before it could
+    not; both are empty otherwise.
+    """
 
     watched: Watched
     tries: int
-    fell_back: bool
+    fell_back: str
     cannot_run: str
 
 
@@ -26,13 +30,13 @@ def tried(job: GateJob, live: Live, folder: str, env: Mapping[str, str], told: T
 
     A fallback is for a command that cannot run, and no second chance for one that found something.
     """
-    command, fell_back, tries = job.command, False, 0
+    command, fell_back, tries = job.command, "", 0
     while True:
         tries += 1
         watched, reason = _once(job, command, live, folder, env, told)
         if reason and job.fallback and not fell_back:
             told(f"the command cannot run: {reason}; running the fallback")
-            command, fell_back = job.fallback, True
+            command, fell_back, tries = job.fallback, reason, 0
             continue
         if watched.code == 0 or tries >= job.tries:
             return Tried(watched=watched, tries=tries, fell_back=fell_back, cannot_run=reason)

@@ -133,7 +133,7 @@ def test_a_job_may_be_tried_again_and_says_how_often() -> None:
 def test_a_tool_that_cannot_run_has_a_fallback_or_says_how_to_install_it(code: int) -> None:
     full = {"ends": {"full": [code]}}
     outcome = Bench(**full).play(job("full", fallback=["quick"]))
-    assert (outcome.status, outcome.jobs[0].fell_back) == (Status.PASSED, True)
+    assert (outcome.status, outcome.jobs[0].fell_back) == (Status.PASSED, "full cannot be started")
     outcome = Bench(**full).play(job("full", install="npm install full"))
     assert outcome.jobs[0].why == "cannot run (full cannot be started): npm install full"
 
@@ -141,7 +141,9 @@ def test_a_tool_that_cannot_run_has_a_fallback_or_says_how_to_install_it(code: i
 def test_a_command_that_says_that_it_cannot_run_has_its_fallback() -> None:
     full = job("full", fallback=["quick"], cannot_run=["full speaks"])
     bench = Bench(ends={"full": [1]})
-    assert bench.play(full).jobs[0].fell_back
+    (result,) = bench.play(full).jobs
+    assert (result.mark, result.tries) == (Mark.PASSED, 1)
+    assert result.remark == "fallback, because the command cannot run: full speaks"
     assert bench.ran == ["full", "quick"]
     assert ("output", "the command cannot run: full speaks; running the fallback") in bench.reporter.said
     assert not Bench().play(full).jobs[0].fell_back
@@ -150,7 +152,10 @@ def test_a_command_that_says_that_it_cannot_run_has_its_fallback() -> None:
 def test_a_fallback_that_cannot_run_either_is_why_the_job_failed() -> None:
     bench = Bench(ends={"full": [127], "quick": [127]})
     (result,) = bench.play(job("full", fallback=["quick"], install="get one")).jobs
-    assert (result.why, result.fell_back) == ("cannot run (quick cannot be started): get one", True)
+    assert (result.why, result.fell_back) == (
+        "cannot run (quick cannot be started): get one",
+        "full cannot be started",
+    )
 
 
 def test_a_command_whose_output_is_a_report_says_there_that_it_cannot_run() -> None:
