@@ -11,7 +11,7 @@ from itertools import groupby
 
 from ci_lib.config.gate import GateJob
 from ci_lib.domain.errors import DeployError
-from ci_lib.domain.gate import JobResult, Reading, Unreadable
+from ci_lib.domain.gate import JobResult, Reading
 from ci_lib.domain.outcome import Failure, Mark, Outcome
 from ci_lib.domain.reasons import Reason, Status
 from ci_lib.domain.reporter import Reporter
@@ -94,9 +94,10 @@ def _run(job: GateJob, tools: GateTools, told: Told) -> JobResult:
         code = done.watched.code
         result = replace(result, exit_code=code, tries=done.tries, fell_back=done.fell_back)
         wrong.extend(ended(job, done))
-        reading = tools.reports.read(job, done.watched.output, before)
-        wrong.extend(objections(job, reading))
-    except (Unreadable, DeployError, PortFault) as fault:
+        reading, unread = tools.reports.read(job, done.watched.output, before)
+        wrong.extend(objections(job, reading, unread))
+        wrong.extend(unread.values())
+    except (DeployError, PortFault) as fault:
         wrong.append(str(fault))
     why = "; ".join(wrong)
     mark = Mark.PASSED if not why else Mark.WARNED if job.allow_failure else Mark.FAILED

@@ -1,6 +1,7 @@
 """The gate by the real command line, with real tools: ruff, pytest and coverage of this very environment."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -82,6 +83,38 @@ def test_a_cancelled_gate_ends_its_commands(tmp_path: Path, group: dict[str, str
     assert process.returncode == 130, out
     for path in begun:
         assert not Path(f"/proc/{path.read_text().strip()}").exists()
+
+
+def test_code_that_no_test_reaches_shuts_the_gate(tmp_path: Path) -> None:
+    project = Project(tmp_path, UNIT)
+    branch = "\n".join(f"    one += {count}" for count in range(10))
+    (tmp_path / "lib.py").write_text(f"{CODE}\n\ndef untested(one: int) -> int:\n{branch}\n    return one\n")
+    done = project.call()
+    assert done.returncode == 4, done
+    assert re.search(r"\| coverage \d\d\.\d% is below 80 % \|", project.evidence("summary.md"))
+
+
+def test_a_run_without_a_test_shuts_the_gate(tmp_path: Path) -> None:
+    project = Project(tmp_path, UNIT)
+    (tmp_path / "test_lib.py").unlink()
+    done = project.call("--json")
+    (job,) = json.loads(done.stdout)["jobs"]
+    assert (done.returncode, job["exit_code"]) == (4, 5)
+    assert "no test was executed; `allow_no_tests: true` if that is meant" in job["why"]
+
+
+def test_a_tool_that_its_launcher_does_not_find_has_a_fallback_or_says_how_to_install_it(
+    tmp_path: Path,
+) -> None:
+    linter = {"name": "lint", "command": [*PYTHON, "no_such_linter"], "install": "pip install no-such-linter"}
+    project = Project(
+        tmp_path, linter, {**linter, "name": "quick", "fallback": [*PYTHON, "compileall", "-q", "."]}
+    )
+    done = project.call("--json")
+    lint, quick = json.loads(done.stdout)["jobs"]
+    said = f"{sys.executable}: No module named no_such_linter"
+    assert (done.returncode, lint["why"]) == (4, f"cannot run ({said}): pip install no-such-linter")
+    assert (quick["mark"], quick["fell_back"]) == ("passed", said)
 
 
 def test_a_command_that_hangs_ends_at_its_limit(tmp_path: Path) -> None:

@@ -210,6 +210,16 @@ def test_a_report_that_cannot_be_read_is_a_failure() -> None:
     assert outcome.jobs[0].why.startswith("r.xml: ")
 
 
+def test_a_missing_report_keeps_nobody_from_reading_the_others() -> None:
+    bench = Bench(ends={"unit": [1]}, writes={"unit": {"r.xml": FAILING}})
+    (result,) = bench.play(job("unit", junit=["r.xml"], coverage="c.xml")).jobs
+    why = "ended with exit code 1; 1 of 2 tests failed; the coverage report c.xml was not written"
+    assert (result.why, len(result.reading.cases)) == (why, 2)
+    empty = {"unit": {"r.xml": b"<testsuite/>"}}
+    (result,) = Bench(writes=empty).play(job("unit", junit=["r.xml", "s.xml"])).jobs
+    assert result.why == "the junit report s.xml was not written"
+
+
 @pytest.mark.parametrize(
     ("told", "place"),
     [
