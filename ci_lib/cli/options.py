@@ -106,6 +106,12 @@ ROLLBACK_ON_FAILURE = Option(
 LAST_GOOD = Option(
     name="last-good", kind=Kind.FLAG, help="The newest earlier release that served here and is not bad."
 )
+SCHEMA = Option(
+    name="schema",
+    metavar="keep|down",
+    where=Where.GATE,
+    help="Leave the database's schema, or take it back; the latter needs --reason and --approver.",
+)
 LIST = Option(name="list", kind=Kind.FLAG, help="List what can be rolled back to, and change nothing.")
 LIMIT = Option(
     name="limit", metavar="N", kind=Kind.NUMBER, default="20", where=Where.TERMINAL, help="How many to show."

@@ -25,6 +25,7 @@ from ci_lib.cli.options import (
     REASON,
     RELEASE,
     ROLLBACK_ON_FAILURE,
+    SCHEMA,
     SKIP_CHECKS,
     STACK,
     VERSION,
@@ -70,6 +71,7 @@ _OUTPUTS = (
 )
 
 _DEPLOY = (*PLACE, *RELEASE, *GATES, LOCK_WAIT, *END)
+_BACK = (SCHEMA, REASON, SKIP_CHECKS, APPROVER)
 _LIST = (CONFIG, STACK, ONE_ENVIRONMENT, LIMIT, JSON)
 
 
@@ -86,6 +88,12 @@ VERBS = (
         summary="Run the project's own gate: linters, tests and scanners, judged by their reports.",
         options=(CONFIG, JOB, *END),
         example="deploy-actions lint-test --job unit",
+    ),
+    _verb(
+        name="migrate",
+        summary="Bring the database's schema to where a release wants it; what serves is left alone.",
+        options=(*PLACE, *RELEASE, FORCE, REASON, LOCK_WAIT, *END),
+        example="deploy-actions migrate --environment staging --version sha-1a2b3c4",
     ),
     _verb(
         name="deploy",
@@ -108,7 +116,7 @@ VERBS = (
     _verb(
         name="rollback",
         summary="Go back to a release that served here before.",
-        options=(*PLACE, VERSION, LAST_GOOD, LIST, ONLY, REASON, SKIP_CHECKS, APPROVER, LOCK_WAIT, *END),
+        options=(*PLACE, VERSION, LAST_GOOD, LIST, ONLY, *_BACK, LOCK_WAIT, *END),
         example="deploy-actions rollback --environment production --last-good",
     ),
     _verb(

@@ -81,6 +81,7 @@ def request_of(verb: Verb, values: Values) -> Request:
         reason=values.get("reason", ""),
         approver=values.get("approver", ""),
         skip_checks=values.get("skip_checks", False),
+        schema=values.get("schema", ""),
         rollback_on_failure=values.get("rollback_on_failure", False),
         lock_wait=values.get("lock_wait", 0.0),
     )

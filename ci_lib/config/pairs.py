@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from posixpath import normpath
 
+from ci_lib.config.migration_rules import unprotected
 from ci_lib.config.mistakes import Mistake, Path
 from ci_lib.config.models import DeployConfig, HostSettings, Stack, StackSettings
 from ci_lib.config.overlay import fill, settings_of
@@ -30,6 +31,7 @@ def broken_pairs(config: DeployConfig) -> Iterator[Mistake]:
             settings = fill(settings_of(stack, environment), stack=name, environment=environment)
             layers = _Layers(name, stack, environment)
             yield from _check_names(settings, layers)
+            yield from unprotected(settings, place, layers.path("migration"))
             if stack.target == "process":
                 yield from _processes(settings, stack, layers)
             for key, value in _claims(stack, settings):

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from posixpath import normpath
 
 from ci_lib.config.checks import Check, CommandCheck, DatabaseCheck, HttpCheck, TcpCheck
+from ci_lib.config.migration_rules import broken_migration
 from ci_lib.config.mistakes import Mistake, Path
 from ci_lib.config.models import Stack, StackSettings
 from ci_lib.config.overlay import PLACEHOLDER, fill_text
@@ -25,6 +26,8 @@ def broken_stack(stack: Stack, path: Path) -> Iterator[Mistake]:
     layers |= {(*path, "environments", name): layer for name, layer in stack.environments.items()}
     for under, layer in layers.items():
         yield from _texts(layer, under)
+        if layer.migration:
+            yield from broken_migration(layer.migration, stack, (*under, "migration"))
         other = "process" if stack.target == "compose" else "compose"
         if other in layer.model_fields_set:
             yield Mistake(path=(*under, other), text=f"has no effect: the target is {quoted(stack.target)}")

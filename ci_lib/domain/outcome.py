@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ci_lib.domain.images import Image
 from ci_lib.domain.reasons import GREEN, REASONS, Exit, Reason, Status, Verb
+from ci_lib.domain.schema import SchemaChange
 
 if TYPE_CHECKING:  # which needs the marks of this module
     from ci_lib.domain.gate import JobResult
@@ -156,6 +157,7 @@ class Outcome:
     preflight: tuple[CheckResult, ...] = ()
     checks: tuple[CheckResult, ...] = ()
     jobs: tuple["JobResult", ...] = ()
+    schema: SchemaChange | None = None
     records: tuple[str, ...] = ()
     ledger_head: str = ""
     actor: str = ""
@@ -202,6 +204,7 @@ class Outcome:
             "preflight": [check.as_json() for check in self.preflight],
             "checks": [check.as_json() for check in self.checks],
             "jobs": [job.as_json() for job in self.jobs],
+            "schema": self.schema.as_json() if self.schema else None,
             "records": list(self.records),
             "ledger_head": self.ledger_head,
             "actor": self.actor,

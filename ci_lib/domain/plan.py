@@ -98,12 +98,16 @@ CHANGING = frozenset(
 )
 """The kinds that change what runs: once one of them has started, nothing is as it was."""
 
+JOURNALLED = CHANGING | {StepKind.MIGRATE}
+"""The kinds that whoever clears up has to know of."""
+
 BLAMING = frozenset({StepKind.AWAIT_SERVING, StepKind.CHECK, StepKind.PROVE})
 """The kinds whose failure is the release's own fault, so that it is remembered as bad."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepReport:
-    """What a step has to say beside having succeeded."""
+    """What a step has to say beside having succeeded. ``skipped``: there was nothing to do for it."""
 
     notes: tuple[str, ...] = ()
+    skipped: bool = False

@@ -25,6 +25,7 @@ class Reason(StrEnum):
 
     DEPLOYED = "deployed"
     UNCHANGED = "unchanged"
+    MIGRATED = "migrated"
     PASSED = "passed"
     USAGE = "usage"
     CONFIG = "config"
@@ -46,6 +47,7 @@ class Reason(StrEnum):
     RESTORE_TEST = "restore_test"
     CHANGED = "changed"
     NOT_VERIFIED = "not_verified"
+    NOT_REHEARSED = "not_rehearsed"
     CANNOT_DECIDE = "cannot_decide"
     POLICY = "policy"
     LOCKED = "locked"
@@ -62,7 +64,8 @@ class Reason(StrEnum):
 
 REASONS: dict[Reason, tuple[Exit, str]] = {
     Reason.DEPLOYED: (Exit.OK, "The release asked for is serving; every container's digest was proved."),
-    Reason.UNCHANGED: (Exit.OK, "The release asked for was serving already; nothing was touched."),
+    Reason.UNCHANGED: (Exit.OK, "What was asked for was there already; nothing was touched."),
+    Reason.MIGRATED: (Exit.OK, "The schema is where the release wants it; what serves was not touched."),
     Reason.PASSED: (Exit.OK, "Every check passed, or there was nothing to do."),
     Reason.USAGE: (Exit.USAGE, "An option is missing, unknown or contradicts another one."),
     Reason.CONFIG: (Exit.USAGE, "deploy.yml is missing, broken, or asks for something impossible."),
@@ -84,6 +87,7 @@ REASONS: dict[Reason, tuple[Exit, str]] = {
     Reason.RESTORE_TEST: (Exit.CHECK_FAILED, "The backup could not be restored in the test."),
     Reason.CHANGED: (Exit.CHECK_FAILED, "What serves is not what the records, or `--version`, say."),
     Reason.NOT_VERIFIED: (Exit.NOT_VERIFIED, "The verified-image rule refused the release."),
+    Reason.NOT_REHEARSED: (Exit.NOT_VERIFIED, "The migration was never rehearsed where it has to be."),
     Reason.CANNOT_DECIDE: (Exit.CANNOT_DECIDE, "The ledger is unreachable or damaged: no decision."),
     Reason.POLICY: (Exit.POLICY, "Refused by policy."),
     Reason.LOCKED: (Exit.LOCKED, "Another run holds the lock of this stack and environment."),

@@ -1,7 +1,7 @@
 """What the engine asks of a target: the driver that realises a stack in an environment."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from ci_lib.domain.images import Image, Release
@@ -36,6 +36,24 @@ class Candidate:
     workloads: Mapping[str, int]
     unmanaged: frozenset[str] = frozenset()
     others: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    """The unmanaged workloads that the migration's service depends on, those of them as well."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OneOff:
+    """A command to be run once in a workload's image, with its network and environment, and gone afterwards.
+
+    ``staged``: as ``release``, which is prepared and does not serve yet; else as what serves, which
+    ``release`` then is. ``env`` is added to the workload's environment and must hold no secret.
+    """
+
+    command: tuple[str, ...]
+    workload: str
+    release: Release
+    staged: bool
+    env: Mapping[str, str] = field(default_factory=dict)
+    time_limit: float = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +97,9 @@ class Target(Protocol):
 
     def apply(self, step: Step) -> StepReport:
         """Perform one step. Every step may be performed again after having been interrupted."""
+
+    def once(self, job: OneOff) -> Ran:
+        """Run a command in an instance of its own; only asked of a target that supports MIGRATE."""
 
     def advice(self) -> tuple[str, ...]:
         """What a person who works on the target by hand has to know, a line each."""

@@ -5,6 +5,7 @@ from collections.abc import Collection
 from ci_lib.domain.errors import Refusal, UsageFault
 from ci_lib.domain.images import Release
 from ci_lib.domain.reasons import Reason, Verb
+from ci_lib.engine.schema import DOWN, KEEP
 from ci_lib.engine.tools import Request, Tools
 from ci_lib.images.requirement import Requirement, Subject
 from ci_lib.images.rule import MIN_REASON, Basis, VerifiedImage, exempt, permit, verified
@@ -22,7 +23,7 @@ def check_request(request: Request, tools: Tools) -> None:
             hint="use deploy, or add `requires: {environment: …}` to it in deploy.yml",
         )
     named = request.version or request.images
-    brings_in = requires is not None and request.verb in (Verb.DEPLOY, Verb.PROMOTE)
+    brings_in = requires is not None and request.verb in (Verb.DEPLOY, Verb.PROMOTE, Verb.MIGRATE)
     if brings_in and tools.ci.provider != "local" and not named:
         raise UsageFault(
             f"in CI {request.verb} to {environment} needs the version: what the approver saw must run",
@@ -30,14 +31,34 @@ def check_request(request: Request, tools: Tools) -> None:
         )
     if request.force and requires is None:
         raise UsageFault(f"--force, but {environment} has no `requires:` that it could override")
-    if (request.force or request.skip_checks) and len(request.reason.strip()) < MIN_REASON:
+    if request.force and len(request.reason.strip()) < MIN_REASON:
         raise UsageFault(
-            "--force and --skip-checks need a reason",
+            "--force needs a reason",
             hint=f'add --reason "…" with at least {MIN_REASON} characters; it is recorded and shown',
         )
-    if request.skip_checks and not request.approver.strip():
-        raise UsageFault("--skip-checks needs --approver NAME", hint="somebody else has to agree to it")
-    if request.skip_checks and _same_person(request.approver, tools.ci.actor):
+    _check_approval(request, tools)
+
+
+def _check_approval(request: Request, tools: Tools) -> None:
+    """What somebody else has to agree to: skipped checks, and a schema that is taken back."""
+    migration = tools.settings.settings.migration
+    if request.schema not in ("", KEEP, DOWN):
+        raise UsageFault(f"--schema {request.schema[:40]!r}", hint=f"it is {KEEP} or {DOWN}")
+    down = request.schema == DOWN
+    if down and (migration is None or migration.policy != "reversible"):
+        raise UsageFault(
+            "--schema down, but no migration here is reversible",
+            hint="`migration.policy: reversible` says that there is a way back",
+        )
+    asked = "--schema down" if down else "--skip-checks"
+    if not down and not request.skip_checks:
+        return
+    if len(request.reason.strip()) < MIN_REASON:
+        hint = f'add --reason "…" with at least {MIN_REASON} characters; it is recorded and shown'
+        raise UsageFault(f"{asked} needs a reason", hint=hint)
+    if not request.approver.strip():
+        raise UsageFault(f"{asked} needs --approver NAME", hint="somebody else has to agree to it")
+    if _same_person(request.approver, tools.ci.actor):
         raise UsageFault(f"--approver {request.approver} is the one who runs this", hint="name somebody else")
 
 

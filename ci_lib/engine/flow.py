@@ -6,13 +6,14 @@ config → digests → lock → recover → observe → plan → intent → step
 
 from dataclasses import replace
 
-from ci_lib.domain.errors import Refusal
+from ci_lib.domain.errors import ConfigFault, Refusal, StepFault
 from ci_lib.domain.outcome import CheckResult, Mark, Outcome, Return
 from ci_lib.domain.reasons import Reason, Status, Verb
 from ci_lib.engine.admit import check_request
 from ci_lib.engine.lock import holding
 from ci_lib.engine.recover import recover, unfinished
 from ci_lib.engine.run import Run
+from ci_lib.engine.schema import KEEP
 from ci_lib.engine.survey import (
     named_images,
     read_chain,
@@ -22,6 +23,7 @@ from ci_lib.engine.survey import (
 )
 from ci_lib.engine.tools import Request, Tools
 from ci_lib.plan.deploy import deploy as deploy_plan
+from ci_lib.plan.deploy import migration as migration_plan
 from ci_lib.plan.parts import approved, backup_step, examined
 from ci_lib.plan.rollback import rollback as rollback_plan
 from ci_lib.records.chain import Chain
@@ -36,6 +38,27 @@ def deploy(request: Request, tools: Tools) -> Outcome:
         with holding(tools, wait=request.lock_wait) as lease:
             ground = survey_deploy(request, tools, run.ledger_of(lease), named)
             return run.carry_out(lease, ground, deploy_plan(ground))
+
+    return Run(request=request, tools=tools).guarded(body)
+
+
+def migrate(request: Request, tools: Tools) -> Outcome:
+    """Bring the schema to where a release wants it, and leave alone what serves."""
+
+    def body(run: Run) -> Outcome:
+        if tools.settings.settings.migration is None:
+            hint = "say there which tool migrates, in which service"
+            raise ConfigFault(f"{tools.settings.stack} has no `migration:`", hint=hint)
+        check_request(request, tools)
+        named = named_images(request, tools)
+        with holding(tools, wait=request.lock_wait) as lease:
+            ground = survey_deploy(request, tools, run.ledger_of(lease), named)
+            if ground.supporting:
+                raise StepFault(
+                    f"not all of what the migration needs is running: {', '.join(ground.supporting)}",
+                    hint="deploy the stack: a deploy starts them, then migrates, then switches",
+                )
+            return run.carry_out(lease, ground, migration_plan(ground))
 
     return Run(request=request, tools=tools).guarded(body)
 
@@ -78,7 +101,7 @@ def post_verify(request: Request, tools: Tools) -> Outcome:
 
 def after_failed_checks(run: Run, failed: Outcome) -> Outcome:
     """Go back to the last good release, and tell both stories in one outcome."""
-    request = replace(run.request, verb=Verb.ROLLBACK, version="", last_good=True)
+    request = replace(run.request, verb=Verb.ROLLBACK, version="", last_good=True, schema=KEEP)
     back = rollback(request, run.tools, inner=True)
     way = Return(
         version=back.version,

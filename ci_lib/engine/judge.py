@@ -22,6 +22,8 @@ def described(base: Outcome, request: Request, ground: Ground, plan: Plan) -> Ou
         overrides.append(f"forced past the verified-image rule: {request.reason}")
     if request.skip_checks:
         overrides.append(f"checks skipped: {request.reason} (approved by {request.approver})")
+    if ground.schema_to is not None:
+        overrides.append(f"schema taken back: {request.reason} (approved by {request.approver})")
     return replace(
         base,
         version=ground.release.version,
@@ -29,6 +31,7 @@ def described(base: Outcome, request: Request, ground: Ground, plan: Plan) -> Ou
         previous_version=previous.version if previous else "",
         changes=changes,
         overrides=tuple(overrides),
+        notes=(*base.notes, *ground.notes),
         plan=tuple(step.as_json() for step in plan),
     )
 
@@ -43,10 +46,17 @@ def judge(base: Outcome, ground: Ground, done: Performed) -> Outcome:
         notes=(*base.notes, *done.notes),
         packet=done.packet,
         rollback=done.back,
+        schema=done.schema,
     )
+    if done.back is not None and done.schema is not None and done.schema.changed and ground.previous:
+        stays = f"the schema stays at {done.schema.after.label if done.schema.after else 'an unknown place'}"
+        note = f"{stays}: {ground.previous.version} served on it before the switch"
+        found = replace(found, notes=(*found.notes, note))
     if done.fault is None:
         if not done.changed and base.verb in (Verb.POST_VERIFY, Verb.BACKUP):
             return replace(found, status=Status.PASSED, reason=Reason.PASSED)
+        if base.verb is Verb.MIGRATE and done.schema is not None and done.schema.changed:
+            return replace(found, status=Status.PASSED, reason=Reason.MIGRATED)
         if not done.changed:
             return replace(found, status=Status.UNCHANGED, reason=Reason.UNCHANGED)
         return replace(found, status=Status.DEPLOYED, reason=Reason.DEPLOYED)
@@ -58,6 +68,11 @@ def judge(base: Outcome, ground: Ground, done: Performed) -> Outcome:
 
 def _verdict(done: Performed, ground: Ground) -> tuple[Status, Reason]:
     assert done.fault is not None
+    if done.fault.reason is Reason.HALF_MIGRATED and not done.changed:
+        back = done.back is not None and done.back.proved
+        return (Status.FAILED, Reason.MIGRATION) if back else (Status.PARTIAL, Reason.HALF_MIGRATED)
+    if done.fault.reason is Reason.POLICY and not done.changed:
+        return Status.REFUSED, Reason.POLICY
     if not done.changed:
         return Status.FAILED, Reason.CHECKS if done.to_blame else done.fault.reason
     if done.back is None or not done.back.proved:

@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 
 from ci_lib.domain.errors import DeployError, Refusal, StepFault
 from ci_lib.domain.outcome import CheckResult, Mark, Packet, Return, StepResult
-from ci_lib.domain.plan import BLAMING, CHANGING, Plan, Step, StepKind, StepReport
+from ci_lib.domain.plan import BLAMING, CHANGING, JOURNALLED, Plan, Step, StepKind, StepReport
 from ci_lib.domain.reasons import Reason
+from ci_lib.domain.schema import SchemaChange
 from ci_lib.domain.state import Entry, Lease
 from ci_lib.domain.target import Candidate
 from ci_lib.engine.examine import Examiner
+from ci_lib.engine.migrate import Migrator
 from ci_lib.engine.tools import Tools
 from ci_lib.ports.protocols import PortFault, UnknownHostKey
 
@@ -40,6 +42,7 @@ class Performed:
     fault: DeployError | None = None
     back: Return | None = None
     packet: Packet | None = None
+    schema: SchemaChange | None = None
 
     @property
     def to_blame(self) -> bool:
@@ -70,6 +73,8 @@ class Performer:
         self._lease = lease
         self._held = held
         self._examiner = Examiner(tools, candidate, variables)
+        self._migrator = Migrator(tools, self._note)
+        self._steps = {**self._examiner.steps, **self._migrator.steps}
         self.done = Performed(preflight=self._examiner.preflight, checks=self._examiner.checks)
 
     def perform(self, plan: Plan) -> Performed:
@@ -124,12 +129,16 @@ class Performer:
         taken over.
         """
         now = self._tools.clock.monotonic()
-        if told or step.kind in CHANGING or self._held < now + step.time_limit + LEASE_SLACK / 2:
-            seconds = step.time_limit + LEASE_SLACK
-            self._tools.state.note(self._lease, entry, seconds=seconds)
-            self._held = now + seconds
+        if told or step.kind in JOURNALLED or self._held < now + step.time_limit + LEASE_SLACK / 2:
+            self._note(step, entry)
         begun.append(step)
         self.done.changed = self.done.changed or step.kind in CHANGING
+
+    def _note(self, step: Step, entry: Entry) -> None:
+        """Write a line into the journal, and hold the lease for as long as the step may take."""
+        seconds = step.time_limit + LEASE_SLACK
+        self._tools.state.note(self._lease, entry, seconds=seconds)
+        self._held = self._tools.clock.monotonic() + seconds
 
     def _attempt(
         self, step: Step, entry: Entry, begun: list[Step], *, told: bool
@@ -142,7 +151,7 @@ class Performer:
         report = StepReport()
         try:
             self._announce(step, entry, begun, told=told)
-            report = self._examiner.steps.get(step.kind, self._tools.target.apply)(step)
+            report = self._steps.get(step.kind, self._tools.target.apply)(step)
         except Refusal:
             raise
         except DeployError as error:
@@ -157,7 +166,9 @@ class Performer:
                 hint="please report it with the traceback in the log",
                 reason=Reason.BUG,
             )
-        mark = Mark.PASSED if fault is None else Mark.FAILED
+        finally:
+            self.done.schema = self._migrator.change
+        mark = Mark.FAILED if fault else Mark.SKIPPED if report.skipped else Mark.PASSED
         if fault is not None and not _must(step):
             self.done.notes.append(f"{step.name} failed: {fault.message}")
             mark, fault = Mark.WARNED, None

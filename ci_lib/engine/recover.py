@@ -6,10 +6,11 @@ from typing import Any
 from ci_lib.domain.errors import StepFault
 from ci_lib.domain.images import Release
 from ci_lib.domain.outcome import Change, Failure, Outcome
-from ci_lib.domain.plan import BLAMING, CHANGING, Plan, Step, StepKind
+from ci_lib.domain.plan import BLAMING, Plan, Step, StepKind
 from ci_lib.domain.reasons import Reason, Status, Verb
 from ci_lib.domain.state import Entry, Lease
 from ci_lib.engine.close import close, end_journal, record_late
+from ci_lib.engine.interrupted import with_schema
 from ci_lib.engine.perform import Performer
 from ci_lib.engine.tools import Tools
 from ci_lib.records import ledger
@@ -67,6 +68,7 @@ def recover(tools: Tools, lease: Lease, chain: Chain | None) -> Outcome | None:
     started = max((entry["step"] for entry in entries if entry["event"] == "start"), default=-1)
     gone_back = any(entry["event"] == "undo" for entry in entries)
     outcome = _outcome(tools, lease, begin, plan[: started + 1], plan, gone_back=gone_back)
+    outcome = with_schema(tools, lease, outcome, entries, plan[: started + 1])
     release = Release.from_json(begin["release"]) if begin["release"] else None
     return close(
         tools,
@@ -95,7 +97,7 @@ def _outcome(
     tools: Tools, lease: Lease, begin: Entry, begun: Plan, plan: Plan, *, gone_back: bool
 ) -> Outcome:
     base = _base(begin, tools)
-    if not any(step.kind in CHANGING for step in begun):
+    if not any(step.undo for step in begun):
         cause = Failure(step="interrupted", cause="the run was killed before the switch; nothing was changed")
         return replace(base, status=Status.FAILED, reason=Reason.CANCELLED, failure=cause)
     performer = Performer(tools, lease)
@@ -104,6 +106,7 @@ def _outcome(
     if len(begun) - 1 > last_proof and not gone_back and _proved(performer, plan[last_proof], rest):
         return replace(base, status=Status.DEPLOYED, reason=Reason.DEPLOYED)
     back = performer.go_back(begun)
+    base = replace(base, schema=performer.done.schema)
     killed = f"the run was killed after {begun[-1].name} had begun"
     failure = Failure(step=begun[-1].name, cause=killed, hint="run the release again")
     if back is not None and back.proved:

@@ -210,10 +210,17 @@ class Run:
     def _broken_off(self, status: Status, reason: Reason, failure: Failure) -> Outcome:
         """The outcome of a run that stopped on its way; unknown once a step had changed something."""
         done = self.performer.done if self.performer else Performed()
-        status = Status.UNKNOWN if done.changed else status
+        half_way = done.schema is not None and done.schema.after is None
+        status = Status.UNKNOWN if done.changed or half_way else status
         steps, checks = tuple(done.steps), tuple(done.checks)
         return replace(
-            self.base, status=status, reason=reason, failure=failure, steps=steps, checks=checks
+            self.base,
+            status=status,
+            reason=reason,
+            failure=failure,
+            steps=steps,
+            checks=checks,
+            schema=done.schema,
         )
 
     def _failed(self, error: DeployError) -> Outcome:

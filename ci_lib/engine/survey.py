@@ -10,6 +10,7 @@ from ci_lib.domain.running import Running
 from ci_lib.domain.target import Candidate, Kept, Target, Wanted
 from ci_lib.engine.admit import admit
 from ci_lib.engine.choose import complete, references, rollback_target
+from ci_lib.engine.schema import rehearsed, way_back
 from ci_lib.engine.tools import Request, Tools
 from ci_lib.images.rule import Basis, VerifiedImage, exempt
 from ci_lib.plan.ground import Ground, instances
@@ -117,7 +118,8 @@ def survey_deploy(request: Request, tools: Tools, chain: Chain, named: Named) ->
     candidate = tools.target.resolve(Wanted(images=images, only=only))
     verified = admit(request, tools, chain, candidate.release, named)
     ground = _ground(tools, now, candidate, verified)
-    return replace(ground, only=only, skip_checks=request.skip_checks)
+    heads = rehearsed(request, tools, chain, candidate.release)
+    return replace(ground, only=only, skip_checks=request.skip_checks, rehearsed=heads)
 
 
 def survey_rollback(request: Request, tools: Tools, chain: Chain | None) -> Ground:
@@ -137,7 +139,15 @@ def survey_rollback(request: Request, tools: Tools, chain: Chain | None) -> Grou
     only = request.only
     candidate = tools.target.resolve(Wanted(images=release.images, snapshot=files, only=only))
     ground = _ground(tools, now, candidate, exempt(candidate.release.images, Basis.ROLLBACK))
-    return replace(ground, snapshot=files, only=only, skip_checks=request.skip_checks)
+    back = way_back(request, tools, chain, release)
+    return replace(
+        ground,
+        snapshot=files,
+        only=only,
+        skip_checks=request.skip_checks,
+        schema_to=back.to,
+        notes=(back.note,) if back.note else (),
+    )
 
 
 def _remembered(tools: Tools, kept: Iterable[Kept]) -> Iterator[ledger.Deployed]:

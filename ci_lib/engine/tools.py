@@ -24,7 +24,9 @@ class Request:
 
     ``version`` is a tag, or for a rollback anything that ``--list`` shows; ``images`` maps names to
     references; ``only`` narrows to some images. ``force`` is the version or digest that may run although
-    the rule says no. ``skip_checks`` needs ``reason`` and ``approver``, ``force`` needs ``reason``.
+    the rule says no. ``schema`` is what a rollback does about the schema: ``keep``, ``down``, or empty for
+    what the policy says. ``skip_checks`` and ``schema`` ``down`` need ``reason`` and ``approver``, ``force``
+    needs ``reason``.
     """
 
     verb: Verb
@@ -37,6 +39,7 @@ class Request:
     approver: str = ""
     skip_checks: bool = False
     rollback_on_failure: bool = False
+    schema: str = ""
     lock_wait: float = 0.0
 
 

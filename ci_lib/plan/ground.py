@@ -18,6 +18,10 @@ class Ground:
     the release that serves now, ``adopted`` the same when it was not us who deployed it; ``good``: it once
     passed everything here. ``snapshot`` is the id of the kept release whose files are taken, empty for
     the checkout's files. ``only`` are the names of the images that change, empty for all.
+
+    ``rehearsed`` are the schema's heads that were applied where this environment requires it, empty where
+    nothing is required. ``schema_to`` are the revisions that a rollback takes the schema back to, None where
+    it stays. ``notes`` are what a person has to know beforehand.
     """
 
     settings: Resolved
@@ -30,6 +34,9 @@ class Ground:
     snapshot: str = ""
     only: tuple[str, ...] = ()
     skip_checks: bool = False
+    rehearsed: tuple[str, ...] = ()
+    schema_to: tuple[str, ...] | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def release(self) -> Release:
@@ -56,6 +63,29 @@ class Ground:
         if not self.only:
             return ()
         return tuple(s for name in self.only for s in self.settings.images[name].services)
+
+    @property
+    def migrates(self) -> bool:
+        """Whether this run brings in the image that the schema follows."""
+        migration = self.settings.settings.migration
+        if migration is None:
+            return False
+        return not self.only or any(
+            migration.service in self.settings.images[name].services for name in self.only
+        )
+
+    @property
+    def supporting(self) -> tuple[str, ...]:
+        """What has to be started before the schema can be migrated, as the database of a first deploy.
+
+        Empty where all of it runs, which is the rule: then nothing is switched before the schema is ready.
+        """
+        if not self.migrates:
+            return ()
+        one_shot = self.settings.settings.compose.one_shot
+        there = {item.workload for item in self.running if item.serving or item.workload in one_shot}
+        needs = self.candidate.needs
+        return () if there.issuperset(needs) else needs
 
     @property
     def unchanged(self) -> bool:

@@ -1,10 +1,18 @@
 """The pieces that deploy, rollback and post-verify are put together from."""
 
+from dataclasses import replace
+from typing import Any
+
+from ci_lib.config.migration import Migration
 from ci_lib.config.models import StackSettings
+from ci_lib.domain.images import Release
 from ci_lib.domain.plan import Plan, Step, StepKind
 from ci_lib.plan.ground import Ground
 
 _CHECK_SLACK = 5.0
+
+MIGRATION_SLACK = 240.0
+"""Seconds for asking where the schema stands, before and after."""
 
 
 def prepare(ground: Ground) -> Plan:
@@ -49,8 +57,57 @@ def pulls(ground: Ground) -> Plan:
 def backup(ground: Ground) -> Plan:
     """Save what could be lost, where the configuration asks for it and something runs already."""
     if ground.settings.settings.backup.enabled is not True or ground.previous is None:
-        return ()
+        return backup_before_migration(ground)
     return (backup_step(ground.settings.settings, ground.settings.host),)
+
+
+def backup_before_migration(ground: Ground) -> Plan:
+    """A backup that is made only if the schema is about to change: the default in production."""
+    settings, enabled = ground.settings.settings, ground.settings.settings.backup.enabled
+    wanted = enabled or (enabled is None and ground.settings.place.tier == "production")
+    if not wanted or not ground.migrates or ground.previous is None or ground.supporting:
+        return ()
+    step = backup_step(settings, ground.settings.host)
+    (migration,) = migrate(ground)
+    args = {"name": "before the migration", "if_pending": dict(migration.args)}
+    return (replace(step, release=ground.release, args=args),)
+
+
+def migrate(ground: Ground, *, staged: bool | None = None) -> Plan:
+    """Bring the schema to where the release wants it, in an instance of its own.
+
+    ``staged``: from what is prepared; by default unless the release serves already.
+    """
+    migration = ground.settings.settings.migration
+    if migration is None or not ground.migrates:
+        return ()
+    args = {
+        "staged": not ground.unchanged if staged is None else staged,
+        "serves": ground.unchanged,
+        "expected": list(ground.rehearsed),
+        "to": None,
+    }
+    return (_migrate_step(ground, ground.release, migration, args),)
+
+
+def schema_back(ground: Ground) -> Plan:
+    """Take the schema back by the release that serves, which alone knows the way, before it goes."""
+    migration = ground.settings.settings.migration
+    if migration is None or ground.schema_to is None or ground.previous is None:
+        return ()
+    args = {"staged": False, "serves": True, "expected": [], "to": list(ground.schema_to)}
+    down = _migrate_step(ground, ground.previous, migration, args)
+    return (replace(down, undo=(replace(down, args={**args, "to": None}),)),)
+
+
+def _migrate_step(ground: Ground, release: Release, migration: Migration, args: dict[str, Any]) -> Step:
+    return Step(
+        kind=StepKind.MIGRATE,
+        host=ground.settings.host,
+        release=release,
+        args=args,
+        time_limit=migration.time_limit + MIGRATION_SLACK,
+    )
 
 
 def backup_step(settings: StackSettings, host: str) -> Step:

@@ -6,7 +6,7 @@ to run has run here before.
 
 from ci_lib.domain.plan import Plan
 from ci_lib.plan.ground import Ground
-from ci_lib.plan.parts import approved, checked, hooks, prepare, pulls, retain
+from ci_lib.plan.parts import approved, checked, hooks, prepare, pulls, retain, schema_back
 from ci_lib.plan.strategies.recreate import recreate
 
 
@@ -17,6 +17,7 @@ def rollback(ground: Ground) -> Plan:
     return (
         *prepare(ground),
         *pulls(ground),
+        *schema_back(ground),
         *recreate(ground, leaving=True),
         *checked(ground),
         *retain(ground),

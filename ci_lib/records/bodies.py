@@ -90,6 +90,7 @@ class Frame:
             "failure": self._told(outcome.failure.as_json()) if outcome.failure else None,
             "rollback": self._back(outcome.rollback) if outcome.rollback else None,
             "checks": _tally(outcome.checks),
+            "schema": self._told(outcome.schema.as_json()) if outcome.schema else None,
             "seconds": round(outcome.seconds, 3),
             **{key: value if key == "ref" else self._told(value) for key, value in more.items()},
         }

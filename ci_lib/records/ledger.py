@@ -7,12 +7,15 @@ from itertools import islice
 
 from ci_lib.domain.images import Release
 from ci_lib.domain.reasons import GREEN, Status, Verb
+from ci_lib.domain.schema import Schema
 from ci_lib.domain.store import Record
 from ci_lib.domain.verification import Verification
 from ci_lib.records.bodies import ADOPTED, INTENT, OUTCOME, VERIFIED, moment
 from ci_lib.records.chain import Chain
 
 _OTHERS = 20
+_SERVING = frozenset({Verb.DEPLOY, Verb.PROMOTE, Verb.ROLLBACK})
+"""The verbs after which the release that they name serves."""
 _CHECKING = frozenset({Verb.DEPLOY, Verb.PROMOTE, Verb.ROLLBACK, Verb.POST_VERIFY})
 
 
@@ -146,16 +149,52 @@ def _passed(record: Record) -> bool:
 
 def last_served(chain: Chain, environment: str) -> Release | None:
     """The release that the ledger believes to be serving in an environment."""
-    kinds = {str(Status.DEPLOYED), str(Status.UNCHANGED)}
     for record in chain.newest_first('"phase":"outcome"', f'"environment":"{environment}"'):
         if record.text("environment") != environment:
             continue
-        if record.text("status") in kinds and record.body.get("release"):
+        if _served(record) and record.body.get("release"):
             return Release.from_json(record.body["release"])
         rollback = record.body.get("rollback")
         if rollback and rollback["proved"] and record.body.get("previous"):
             return Release.from_json(record.body["previous"])
     return None
+
+
+def migrated(chain: Chain, environment: str, digest: str) -> Schema | None:
+    """Where an image brought an environment's schema, nothing left pending; None if it never did."""
+    for record, schema in _schemas(chain, environment, digest):
+        images = record.body["release"]["images"] if record.body.get("release") else ()
+        if any(image["digest"] == digest for image in images) and not schema.pending:
+            return schema
+    return None
+
+
+def schema_now(chain: Chain, environment: str) -> Schema | None:
+    """Where the schema of an environment stands by the newest record that tells."""
+    return next((schema for _, schema in _schemas(chain, environment)), None)
+
+
+def schema_of(chain: Chain, environment: str, release: Release) -> Schema | None:
+    """Where the schema of an environment stood when a release was deployed there last."""
+    for record, schema in _schemas(chain, environment, release.id):
+        if (record.body.get("release") or {}).get("id") == release.id and _served(record):
+            return schema
+    return None
+
+
+def _served(record: Record) -> bool:
+    """Whether the record's own release served when it was written."""
+    kinds = {str(Status.DEPLOYED), str(Status.UNCHANGED)}
+    return record.body["type"] in _SERVING and record.text("status") in kinds
+
+
+def _schemas(chain: Chain, environment: str, *needles: str) -> Iterator[tuple[Record, Schema]]:
+    """Newest first: the outcomes that tell where the schema stands."""
+    told = ('"phase":"outcome"', f'"environment":"{environment}"', '"schema":{', *needles)
+    for record in chain.newest_first(*told):
+        after = (record.body.get("schema") or {}).get("after")
+        if record.text("environment") == environment and after:
+            yield record, Schema.from_json(after)
 
 
 def open_intent(chain: Chain, environment: str) -> Record | None:

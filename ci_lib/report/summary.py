@@ -5,7 +5,8 @@ from functools import partial
 from typing import Final
 
 from ci_lib.domain.outcome import Change, CheckResult, Mark, Outcome
-from ci_lib.domain.reasons import REASONS, Exit, Reason, Status
+from ci_lib.domain.reasons import REASONS, Exit, Reason, Status, Verb
+from ci_lib.domain.schema import SchemaChange
 from ci_lib.domain.text import code, duration, head, markdown
 from ci_lib.report.facts import checks_passed, short
 from ci_lib.report.gate import gate
@@ -32,6 +33,7 @@ def summary(outcome: Outcome, *, now: datetime) -> str:
         _overview(outcome, now),
         _images(outcome),
         gate(outcome.jobs),
+        _schema(outcome.schema),
         _checks(outcome.checks),
         _preflight(outcome.preflight),
         bullets([markdown(note, 1000) for note in outcome.notes]),
@@ -98,6 +100,8 @@ def _way(outcome: Outcome) -> str:
         before = f" ({code(short(change.previous_digest))})" if change.previous_digest else ""
         digest = short(change.image.digest)
         after = f" ({code(digest)})" if digest != outcome.version else ""
+    if outcome.verb is Verb.MIGRATE:
+        return f"schema for {code(outcome.version)}{after}"
     start = code(outcome.previous_version) + before if outcome.previous_version else "nothing"
     if not outcome.version:
         return ""
@@ -107,9 +111,21 @@ def _way(outcome: Outcome) -> str:
     if outcome.status is Status.ROLLED_BACK:
         back = outcome.rollback.version if outcome.rollback else outcome.previous_version
         return f"{way} → {code(back) or 'nothing'}"
-    if outcome.status is Status.REFUSED or outcome.exit in (Exit.USAGE, Exit.STOPPED):
+    untouched = outcome.status is Status.REFUSED or outcome.reason is Reason.HALF_MIGRATED
+    if untouched or outcome.exit in (Exit.USAGE, Exit.STOPPED):
         return f"{way}, not begun"
     return way
+
+
+def _schema(change: SchemaChange | None) -> str:
+    """Where the database's schema stood, and stands; nothing where nobody looked."""
+    if change is None:
+        return ""
+    after = code(change.after.label) if change.after else "⚠️ cannot be read"
+    pending = code(", ".join(change.after.pending)) if change.after else ""
+    before = code(change.before.label)
+    row = (markdown(change.tool), before, after, pending or "none", markdown(change.backup))
+    return table(("Schema", "Before", "After", "Pending", "Backup"), [row])
 
 
 def _images(outcome: Outcome) -> str:

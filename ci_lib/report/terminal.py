@@ -4,6 +4,7 @@ from functools import partial
 
 from ci_lib.domain.outcome import Mark, Outcome
 from ci_lib.domain.reasons import REASONS
+from ci_lib.domain.schema import SchemaChange
 from ci_lib.domain.text import duration, one_line
 from ci_lib.report.facts import checks_passed, short
 from ci_lib.report.verdict import VERSION_WIDTH, verdict
@@ -23,6 +24,7 @@ def terminal(outcome: Outcome) -> tuple[str, ...]:
         *(("override", text) for text in outcome.overrides),
         *(("note", text) for text in outcome.notes),
         *(("image", _image(outcome, index)) for index in range(len(outcome.changes))),
+        ("schema", _schema(outcome.schema)),
         ("checks", checks_passed(outcome.checks)),
         ("took", duration(outcome.seconds)),
         ("owner", outcome.owner),
@@ -31,6 +33,13 @@ def terminal(outcome: Outcome) -> tuple[str, ...]:
     ]
     lines = [f"  {name + ':':<11} {one_line(_joined(text), 600)}" for name, text in pairs if text]
     return (verdict(outcome, partial(one_line, limit=VERSION_WIDTH)), *lines)
+
+
+def _schema(change: SchemaChange | None) -> str:
+    if change is None:
+        return ""
+    after = change.after.label if change.after else "cannot be read"
+    return after if after == change.before.label else f"{change.before.label} → {after}"
 
 
 def _joined(text: str) -> str:

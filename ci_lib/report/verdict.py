@@ -46,7 +46,7 @@ def verdict(outcome: Outcome, show: Show) -> str:
             again = "is back on" if outcome.verb is Verb.ROLLBACK else "runs"
             return f"{words.where} {again} {words.new}"
         case Status.UNCHANGED:
-            return f"{words.where} runs {words.new} already: nothing was touched"
+            return _unchanged(outcome.verb, words)
         case Status.PASSED:
             return _passed(outcome.verb, words)
         case Status.ROLLED_BACK:
@@ -61,6 +61,12 @@ def verdict(outcome: Outcome, show: Show) -> str:
             return _unknown(outcome.reason, words)
         case _:
             assert_never(outcome.status)
+
+
+def _unchanged(verb: Verb, words: _Words) -> str:
+    if verb is Verb.MIGRATE:
+        return f"{words.where}: the schema is where {words.new} wants it already"
+    return f"{words.where} runs {words.new} already: nothing was touched"
 
 
 def _gate(outcome: Outcome) -> str:
@@ -177,6 +183,8 @@ def _refused(reason: Reason, words: _Words) -> str:
     refused = f"{words.where} refused {words.new}"
     if reason is Reason.NOT_VERIFIED:
         return f"{refused}: it is not verified"
+    if reason is Reason.NOT_REHEARSED:
+        return f"{refused}: its migration was not rehearsed"
     if reason is Reason.CANNOT_DECIDE:
         return f"{refused}: the ledger is unreachable or damaged"
     return f"{refused}: {_sentence(reason)}"
@@ -185,6 +193,9 @@ def _refused(reason: Reason, words: _Words) -> str:
 def _partial(reason: Reason, words: _Words) -> str:
     if reason is Reason.RECORD:
         return f"{words.where} needs a person: {words.new} runs, but the ledger could not be written"
+    if reason is Reason.HALF_MIGRATED:
+        serves = f"{words.old} still serves, and " if words.old else ""
+        return f"{words.where} needs a person: {serves}the migration of {words.new} stopped half-way"
     back = f"going back to {words.old} failed as well" if words.old else "going back failed as well"
     return f"{words.where} needs a person: {words.new} {words.how}, and {back}"
 

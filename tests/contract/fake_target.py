@@ -5,6 +5,7 @@ kill one run and start the next. Nothing in the engine may know that this target
 """
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -20,10 +21,10 @@ from ci_lib.domain.outcome import CheckResult, Logs, Mark, Outcome, Packet
 from ci_lib.domain.plan import Step, StepKind, StepReport
 from ci_lib.domain.reasons import Reason, Verb
 from ci_lib.domain.running import Health, Running
-from ci_lib.domain.target import Candidate, Kept, Wanted
+from ci_lib.domain.target import Candidate, Kept, OneOff, Wanted
 from ci_lib.engine import flow
 from ci_lib.engine.tools import Request, Tools, Variables
-from ci_lib.ports.protocols import Ran
+from ci_lib.ports.protocols import Ran, TimedOut
 from tests.fakes import FakeClock, FakeReporter, MemoryState, MemoryStore
 
 API, WEB = "ghcr.io/acme/api", "ghcr.io/acme/web"
@@ -105,7 +106,7 @@ class FakeTarget:
 
     supports = frozenset(StepKind) - {
         *(StepKind.PREFLIGHT, StepKind.PROVE, StepKind.CHECK, StepKind.HOOK),
-        *(StepKind.MIGRATE, StepKind.RESTORE_BACKUP),
+        StepKind.RESTORE_BACKUP,
     }
 
     def __init__(self, world: "World", environment: str, resolved: Resolved) -> None:
@@ -165,7 +166,8 @@ class FakeTarget:
             files = self._cluster.kept[wanted.snapshot].files
         services = f"services of {self._environment}"
         release = Release(images=wanted.images, files=files, services=services)
-        return Candidate(release=release, workloads=dict.fromkeys(sorted(self._settings.managed), 1))
+        workloads = dict.fromkeys(sorted(self._settings.managed), 1)
+        return Candidate(release=release, workloads=workloads, needs=self._world.needs)
 
     def preflight(self, candidate: Candidate) -> tuple[CheckResult, ...]:
         return self._world.preflight
@@ -179,6 +181,28 @@ class FakeTarget:
         getattr(self, f"_{step.kind}")(step)
         world.tick(f"after {step.name}")
         return StepReport()
+
+    def once(self, job: OneOff) -> Ran:
+        """The team's migration program: `status`, `apply`, `down` on `World.schemas`."""
+        world, word = self._world, job.command[0]
+        image = next(i for i in job.release.images if i.name == "api")
+        world.once.append(f"{word} {image.label}{' staged' if job.staged else ''}")
+        world.tick(f"before {word}")
+        if word in world.faults:
+            world.blinded = world.gone
+            raise world.faults[word]
+        if world.blinded:
+            raise TimedOut("the host is gone")
+        at = world.schemas.get(self._environment, "s0")
+        head = world.heads.get(image.label, "s0")
+        if word == "status":
+            return Ran(code=0, stdout=json.dumps({"current": [at], "heads": [head]}))
+        ran = world.migrating.get(word, Ran(code=0))
+        if (ran.ok and not world.idle) or world.torn:
+            half = f"{head}-half" if not ran.ok else head
+            world.schemas[self._environment] = job.env.get("DEPLOY_SCHEMA_TO", half)
+        world.tick(f"after {word}")
+        return ran
 
     def advice(self) -> tuple[str, ...]:
         return ()
@@ -253,7 +277,9 @@ class World:
     """Everything outside of a run, with places to break it.
 
     `faults` maps a step's name to what it raises; `unhealthy` holds digests that never become healthy;
-    `failing` versions whose checks fail; `stop_at` counts the ticks until `stop_with` is raised.
+    `failing` versions whose checks fail; `stop_at` counts the ticks until `stop_with` is raised. `schemas` is
+    where each environment's database stands, `heads` where a version leads, `migrating` what its commands
+    say; `torn`: half of one stays, `idle`: none is applied, `gone`: nothing answers once one has failed.
     """
 
     clock: FakeClock = field(default_factory=FakeClock)
@@ -268,6 +294,15 @@ class World:
     failing: set[str] = field(default_factory=set)
     restarting: bool = False
     preflight: tuple[CheckResult, ...] = ()
+    needs: tuple[str, ...] = ()
+    schemas: dict[str, str] = field(default_factory=dict)
+    heads: dict[str, str] = field(default_factory=dict)
+    migrating: dict[str, Ran] = field(default_factory=dict)
+    torn: bool = False
+    idle: bool = False
+    gone: bool = False
+    blinded: bool = False
+    once: list[str] = field(default_factory=list)
     blind: Exception | None = None
     hooks: dict[str, Ran | Exception] = field(default_factory=dict)
     hooked: list[tuple[str, Mapping[str, str]]] = field(default_factory=list)
@@ -365,6 +400,7 @@ class World:
 
 _PLAYS = {
     Verb.DEPLOY: flow.deploy,
+    Verb.MIGRATE: flow.migrate,
     Verb.PROMOTE: flow.deploy,
     Verb.ROLLBACK: flow.rollback,
     Verb.POST_VERIFY: flow.post_verify,

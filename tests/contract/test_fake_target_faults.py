@@ -12,7 +12,10 @@ from ci_lib.domain.images import Release
 from ci_lib.domain.outcome import Outcome
 from ci_lib.domain.reasons import Exit, Reason, Status, Verb
 from ci_lib.engine.recover import unfinished
+from ci_lib.records import ledger
+from ci_lib.records.chain import check
 from tests.contract.fake_target import Killed, World, image
+from tests.contract.test_migrations import AGREED, HEADS, REVERSIBLE
 
 Story = Callable[[World], Outcome]
 
@@ -51,6 +54,26 @@ def _bad_verify(world: World) -> Outcome:
     return world.play(Verb.POST_VERIFY, rollback_on_failure=True)
 
 
+def migrating() -> World:
+    world = World(extra=REVERSIBLE, heads=dict(HEADS))
+    world.deploy("v1")
+    return world
+
+
+def migrated() -> World:
+    world = migrating()
+    world.deploy("v2")
+    return world
+
+
+def without_database() -> World:
+    return World(extra=REVERSIBLE, heads=dict(HEADS), needs=("db",))
+
+
+def _schema_down(world: World) -> Outcome:
+    return world.play(Verb.ROLLBACK, version="v1", schema="down", **AGREED)
+
+
 STORIES: dict[str, tuple[Callable[[], World], Story, set[str]]] = {
     "first deploy": (empty, lambda world: world.deploy("v1"), {"", "v1"}),
     "first deploy that fails": (empty, lambda world: _failing(world, "v1"), {""}),
@@ -67,6 +90,10 @@ STORIES: dict[str, tuple[Callable[[], World], Story, set[str]]] = {
     "rollback": (with_v1_and_v2, lambda world: world.play(Verb.ROLLBACK, last_good=True), {"v1", "v2"}),
     "post-verify": (with_v1, lambda world: world.play(Verb.POST_VERIFY), {"v1"}),
     "post-verify with rollback": (with_v1_and_v2, _bad_verify, {"v1", "v2"}),
+    "deploy with a migration": (migrating, lambda world: world.deploy("v2"), {"v1", "v2"}),
+    "first deploy with a database": (without_database, lambda world: world.deploy("v1"), {"", "v1"}),
+    "rollback with its schema": (migrated, _schema_down, {"v1", "v2"}),
+    "migration alone": (migrating, lambda world: world.play(Verb.MIGRATE, version="v2"), {"v1"}),
     "backup": (with_v1, lambda world: world.play(Verb.BACKUP), {"v1"}),
 }
 
@@ -149,6 +176,15 @@ def test_after_a_kill_anywhere_finalize_of_the_same_job_clears_up_at_once(
 
 
 @pytest.mark.parametrize(("name", "number"), EVERYWHERE)
+def test_after_a_kill_anywhere_the_records_never_lie_about_the_schema(name: str, number: int) -> None:
+    world, _, _ = interrupted(name, number)
+    world.play(Verb.FINALIZE)
+    known = ledger.schema_now(check(world.store.read("shop")), "staging")
+    at = world.schemas.get("staging", "s0")
+    assert known is None or known.label == at
+
+
+@pytest.mark.parametrize(("name", "number"), EVERYWHERE)
 def test_after_a_kill_anywhere_a_stranger_waits_until_the_lease_has_run_out(
     name: str, number: int
 ) -> None:
@@ -172,6 +208,7 @@ def test_a_cancellation_anywhere_ends_with_130_keeps_the_lock_and_tells_the_jour
     changed = any(
         tick in world.ticks for tick in ("before switch", "before restore", "before take_down")
     )
+    changed = changed or (outcome.schema is not None and outcome.schema.after is None)
     assert (outcome.reason, outcome.exit) == (Reason.CANCELLED, 130)
     if "with rollback" not in name:
         assert outcome.status is (Status.UNKNOWN if changed else Status.FAILED)

@@ -16,6 +16,7 @@ from ci_lib.domain.outcome import (
     StepResult,
 )
 from ci_lib.domain.reasons import Reason, Status, Verb
+from ci_lib.domain.schema import Schema, SchemaChange
 
 NOW = datetime(2026, 3, 1, 12, 0, 41, tzinfo=UTC)
 OLD, NEW = "sha256:" + "01" * 32, "sha256:" + "ab" * 32
@@ -129,6 +130,9 @@ HOSTILE_PARTIAL = replace(
     failure=Failure(step=HOSTILE, cause=HOSTILE, hint=HOSTILE),
     rollback=Return(version=HOSTILE, release_id=HOSTILE, proved=False, steps=(), cause=HOSTILE),
     notes=(HOSTILE,),
+    schema=SchemaChange(
+        tool=HOSTILE, before=Schema(current=(HOSTILE,), heads=()), after=None, backup=HOSTILE
+    ),
     overrides=(HOSTILE,),
     packet=Packet(
         services=(Logs(service=HOSTILE, lines=HOSTILE + "\n`````\n", health=HOSTILE, state=HOSTILE),),
@@ -237,6 +241,37 @@ OUTCOMES = {
             proved=False,
             steps=steps("restore", failed=True),
             cause="web1 did not answer for 60 s",
+        ),
+    ),
+    "half-migrated": replace(
+        DEPLOYED,
+        status=Status.PARTIAL,
+        reason=Reason.HALF_MIGRATED,
+        steps=steps("prepare", "pull api", "backup before the migration", "migrate", failed=True),
+        checks=(),
+        schema=SchemaChange(
+            tool="alembic",
+            before=Schema(current=("0007",), heads=("0009",), pending=("0009",)),
+            after=Schema(current=("0008",), heads=("0009",), pending=("0009",)),
+            backup="backup in /srv/backups/shop/20260301T120003Z",
+        ),
+        failure=Failure(
+            step="migrate",
+            cause="0009 drop the old price: OperationalError: gone away; the schema stands at 0008",
+            hint="what served was not switched: mend the schema forward, or restore the data",
+        ),
+    ),
+    "migrated": replace(
+        DEPLOYED,
+        verb=Verb.MIGRATE,
+        status=Status.PASSED,
+        reason=Reason.MIGRATED,
+        steps=steps("prepare", "pull api", "migrate"),
+        checks=(),
+        schema=SchemaChange(
+            tool="alembic",
+            before=Schema(current=(), heads=("0009",), pending=("0009",)),
+            after=Schema(current=("0009",), heads=("0009",)),
         ),
     ),
     "partial-hostile": HOSTILE_PARTIAL,

@@ -1,4 +1,4 @@
-"""Images of the tests, built on this machine: the application `hello` and Debian's PostgreSQL.
+"""Images of the tests, built on this machine: `hello`, Debian's PostgreSQL, a service with migrations.
 
 What was built stays in the engine under `deploy-actions-lab/…` with the hash of its sources as a label, and
 is built again only when they change. A pushed name is removed from the engine at once, so that a deployment
@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
@@ -24,15 +25,44 @@ LOCAL: Final = "deploy-actions-lab"
 # Everything but these has the health check that is right for a service that is up in no time.
 _STAGES: Final[dict[str, str]] = {"nohealth": "nohealth", "once": "nohealth", "slow": "slow"}
 
-_POSTGRES_PACKAGES: Final = "postgresql-15,postgresql-client-15"
-# LLVM is half of the image; without its plug-in the server compiles nothing just in time.
-_POSTGRES_LEFT_OUT: Final = (
-    "/usr/share/doc/*",
-    "/usr/share/man/*",
-    "/usr/share/locale/*",
-    "/usr/lib/*/libLLVM*",
-    "/usr/lib/postgresql/15/lib/*llvmjit*",
+
+@dataclass(frozen=True)
+class System:
+    """A minimal Debian with some packages, from the mirror this machine already uses."""
+
+    name: str
+    packages: str
+    left_out: tuple[str, ...] = ()
+
+    def base(self) -> str:
+        """The local name of its image; it is fetched once, and kept in the cache folder."""
+        digest = hashlib.sha256(f"{self}".encode()).hexdigest()[:12]
+        base = f"{LOCAL}/{self.name}-system:{digest}"
+        if _built_from(base) is None:
+            archive = cache_folder() / f"{self.name}-system-{digest}.tar"
+            if not archive.exists():
+                self._fetch(archive)
+            docker("import", "--change", f"LABEL {LABEL}={digest}", archive, base)
+        return base
+
+    def _fetch(self, archive: Path) -> None:
+        archive.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=archive.parent) as folder:
+            fresh = Path(folder, "system.tar")
+            left_out = [f"--dpkgopt=path-exclude={pattern}" for pattern in (*_LEFT_OUT, *self.left_out)]
+            include = ("--variant=essential", f"--include={self.packages}")
+            run("mmdebstrap", *include, *left_out, "bookworm", fresh, _debian_mirror(), limit=600)
+            fresh.replace(archive)
+
+
+_LEFT_OUT: Final = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*")
+_POSTGRES: Final = System(
+    name="postgres",
+    packages="postgresql-15,postgresql-client-15",
+    # LLVM is half of the image; without its plug-in the server compiles nothing just in time.
+    left_out=("/usr/lib/*/libLLVM*", "/usr/lib/postgresql/15/lib/*llvmjit*"),
 )
+_ALEMBIC: Final = System(name="alembic", packages="alembic,python3-psycopg2,python3-pymysql")
 
 
 class Hello:
@@ -81,16 +111,36 @@ def build_hello(behaviour: Behaviour, version: str) -> str:
 def build_postgres() -> str:
     """The local name of the PostgreSQL image; its packages are fetched once and kept in the cache folder."""
     sources = SOURCES / "postgres"
-    recipe = f"{_POSTGRES_PACKAGES} {_POSTGRES_LEFT_OUT}"
-    context = _hash(*sorted(sources.iterdir()), extra=recipe)
+    context = _hash(*sorted(sources.iterdir()), extra=f"{_POSTGRES}")
     name = f"{LOCAL}/postgres:15"
     if _built_from(name) != context:
-        system = hashlib.sha256(recipe.encode()).hexdigest()[:12]
-        base = f"{LOCAL}/postgres-system:{system}"
-        if _built_from(base) is None:
-            docker("import", "--change", f"LABEL {LABEL}={system}", _postgres_system(system), base)
-        _build(name, context, sources, BASE=base)
+        _build(name, context, sources, BASE=_POSTGRES.base())
     return name
+
+
+def build_alembic(version: str, *revisions: str) -> str:
+    """The local name of a service whose image holds these migrations: `0001_orders`, `0002_note`, …"""
+    sources = SOURCES / "alembic"
+    files = [path for path in sorted(sources.iterdir()) if path.is_file()]
+    chosen = [sources / "versions" / f"{name}.py" for name in revisions]
+    context = _hash(*files, *chosen, extra=f"{_ALEMBIC}")
+    name = f"{LOCAL}/alembic:{version}"
+    if _built_from(name) != context:
+        with tempfile.TemporaryDirectory() as folder:
+            versions = Path(folder, "versions")
+            versions.mkdir()
+            for path in files:
+                shutil.copy(path, folder)
+            for path in chosen:
+                shutil.copy(path, versions)
+            _build(name, context, Path(folder), BASE=_ALEMBIC.base(), VERSION=version)
+    return name
+
+
+def prepare() -> None:
+    """Fetch what is slow to fetch: before the tests, so that no test's own time limit has to allow for it."""
+    build_postgres()
+    _ALEMBIC.base()
 
 
 def push(local: str, remote: str) -> str:
@@ -146,20 +196,6 @@ def _hash(*files: Path, extra: str = "") -> str:
     for file in files:
         digest.update(f"\0{file.name}\0".encode() + file.read_bytes())
     return digest.hexdigest()
-
-
-def _postgres_system(name: str) -> Path:
-    """A tar of a minimal Debian with PostgreSQL, from the mirror this machine already uses."""
-    archive = cache_folder() / f"postgres-system-{name}.tar"
-    if not archive.exists():
-        archive.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=archive.parent) as folder:
-            fresh = Path(folder, "system.tar")
-            left_out = [f"--dpkgopt=path-exclude={pattern}" for pattern in _POSTGRES_LEFT_OUT]
-            include = ("--variant=essential", f"--include={_POSTGRES_PACKAGES}")
-            run("mmdebstrap", *include, *left_out, "bookworm", fresh, _debian_mirror(), limit=600)
-            fresh.replace(archive)
-    return archive
 
 
 def _debian_mirror() -> str:

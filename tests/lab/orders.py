@@ -4,7 +4,6 @@ BASE takes the place of python:3.12-slim: a small Debian with Python and pip, an
 fetches (uv, and uv's cache filled from the lock file), so that the build needs no network.
 """
 
-import hashlib
 import os
 import re
 import sys
@@ -12,11 +11,11 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from tests.lab.components import docker, run
+from tests.lab.components import run
 from tests.lab.examples import copy, environment
-from tests.lab.images import LABEL, LOCAL, _build, _built_from, _debian_mirror, _hash, cache_folder
+from tests.lab.images import LOCAL, System, _build, _built_from, _hash
 
-_PACKAGES: Final = "python3,python3-pip"
+_SYSTEM: Final = System(name="python", packages="python3,python3-pip")
 _PYTHON: Final = "3.11"  # Debian 12's
 _BASE: Final = """\
 ARG SYSTEM
@@ -56,28 +55,7 @@ def _base(project: Path) -> str:
         run("uv", "sync", "--locked", "--no-dev", "--python", _PYTHON, directory=project, env=env, limit=300)
         (folder / "Dockerfile").write_text(_BASE)
         (folder / ".dockerignore").write_text("bin\n")
-        _build(name, context, folder, SYSTEM=_system())
-    return name
-
-
-def _system() -> str:
-    """A minimal Debian with Python and pip; its packages are fetched once and kept in the cache folder."""
-    known = hashlib.sha256(_PACKAGES.encode()).hexdigest()[:12]
-    name, archive = f"{LOCAL}/python-system:{known}", cache_folder() / f"python-system-{known}.tar"
-    if _built_from(name) is not None:
-        return name
-    if not archive.exists():
-        archive.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=archive.parent) as folder:
-            fresh = Path(folder, "system.tar")
-            wanted = (
-                "--variant=essential",
-                f"--include={_PACKAGES}",
-                "--dpkgopt=path-exclude=/usr/share/doc/*",
-            )
-            run("mmdebstrap", *wanted, "bookworm", fresh, _debian_mirror(), limit=600)
-            fresh.replace(archive)
-    docker("import", "--change", f"LABEL {LABEL}={known}", archive, name)
+        _build(name, context, folder, SYSTEM=_SYSTEM.base())
     return name
 
 

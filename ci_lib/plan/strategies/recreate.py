@@ -1,15 +1,22 @@
-"""recreate: the new release takes the old one's place; there is a short interruption."""
+"""recreate: the new release takes the old one's place; there is a short interruption.
+
+What a migration needs and does not run yet (the database of a first deploy) is switched in first.
+"""
+
+from dataclasses import replace
 
 from ci_lib.domain.images import Release
 from ci_lib.domain.plan import Plan, Step, StepKind
 from ci_lib.domain.running import Running
 from ci_lib.plan.ground import Ground, instances, strangers
+from ci_lib.plan.parts import migrate, schema_back
 
 
-def recreate(ground: Ground, *, leaving: bool = False) -> Plan:
+def recreate(ground: Ground, *, leaving: bool = False, first: tuple[str, ...] = ()) -> Plan:
     """Switch and wait until it serves; going back means the same with what ran before.
 
-    ``leaving``: somebody asked to get away from what serves, and the target remembers that.
+    ``leaving``: somebody asked to get away from what serves, and the target remembers that. ``first`` are
+    services that have to be there before the schema can be migrated, and with it everything else.
     """
     limits = ground.settings.settings.limits
     host = ground.settings.host
@@ -20,21 +27,41 @@ def recreate(ground: Ground, *, leaving: bool = False) -> Plan:
         args={
             "previous": ground.previous.id if ground.previous else "",
             "adopted": ground.adopted.as_json() if ground.adopted else None,
-            "services": list(ground.services),
+            "services": list(first or ground.services),
             "leaving": leaving,
         },
         time_limit=limits.switch,
         undo=_back(ground),
     )
+    awaiting = _await(ground, ground.release, ground.services)
+    if not first:
+        return (switch, awaiting)
     return (
         switch,
-        Step(
-            kind=StepKind.AWAIT_SERVING,
-            host=host,
-            release=ground.release,
-            args={"services": list(ground.services)},
-            time_limit=limits.serving,
-        ),
+        _await(ground, ground.release, first),
+        *migrate(ground, staged=False),
+        _start(ground, ground.release),
+        awaiting,
+    )
+
+
+def _await(ground: Ground, release: Release, services: tuple[str, ...]) -> Step:
+    return Step(
+        kind=StepKind.AWAIT_SERVING,
+        host=ground.settings.host,
+        release=release,
+        args={"services": list(services)},
+        time_limit=ground.settings.settings.limits.serving,
+    )
+
+
+def _start(ground: Ground, release: Release) -> Step:
+    return Step(
+        kind=StepKind.START,
+        host=ground.settings.host,
+        release=release,
+        args={"services": list(ground.services)},
+        time_limit=ground.settings.settings.limits.switch,
     )
 
 
@@ -59,15 +86,21 @@ def _back(ground: Ground) -> Plan:
             },
             time_limit=limits.switch,
         ),
-        Step(
-            kind=StepKind.AWAIT_SERVING,
-            host=host,
-            release=old,
-            args={"services": list(ground.services)},
-            time_limit=limits.serving,
-        ),
+        *_schema_forth(ground, old),
+        _await(ground, old, ground.services),
         Step(kind=StepKind.PROVE, host=host, release=old, args={"workloads": dict(before)}),
     )
+
+
+def _schema_forth(ground: Ground, old: Release) -> Plan:
+    """Where a rollback took the schema back: up again, and the services that met the wrong one anew."""
+    if ground.schema_to is None:
+        return ()
+    up = (undo for down in schema_back(ground) for undo in down.undo)
+    stop = replace(
+        _start(ground, old), kind=StepKind.STOP, args={"services": sorted(ground.settings.managed)}
+    )
+    return (*up, stop, _start(ground, old))
 
 
 def _ran(ground: Ground, old: Release, item: Running) -> bool:

@@ -35,6 +35,17 @@ class Parsed:
         found = {name: self.services[name].instances for name in sorted(managed) if name in self.services}
         return {name: count for name, count in found.items() if count > 0}
 
+    def needed_by(self, service: str) -> tuple[str, ...]:
+        """The services that one depends on, and those that they depend on, in the order of their names."""
+        found: set[str] = set()
+        waiting = [service]
+        while waiting:
+            needs = self.services[waiting.pop()].config.get("depends_on") or {}
+            new = set(needs) & self.services.keys() - found - {service}
+            found |= new
+            waiting.extend(new)
+        return tuple(sorted(found))
+
     def other_images(self, managed: Iterable[str]) -> tuple[str, ...]:
         """References that must be on the host and that we do not manage; what is built is not among them."""
         others = (self.services[name] for name in set(self.services) - set(managed))

@@ -1,5 +1,6 @@
 """Where a stack lives on a host, and how commands are run there."""
 
+import shlex
 from dataclasses import dataclass
 
 from ci_lib.config.models import Compose
@@ -54,8 +55,8 @@ class Site:
         """Run a command that changes nothing."""
         return self.host.run(argv, stdin=stdin, timeout=limit)
 
-    def change(self, *argv: str, stdin: bytes = b"", limit: float) -> Ran:
-        """Run a command that changes something.
+    def change(self, *argv: str, stdin: bytes = b"", limit: float, label: str = "") -> Ran:
+        """Run a command that changes something; ``label`` is how a message calls it.
 
         Under ``flock``: a client that is killed leaves the command running on the host, and the next run
         takes this lock before it goes on. Under ``timeout``: it ends even if nobody waits for it any more.
@@ -70,7 +71,7 @@ class Site:
                 reason=Reason.STATE,
             )
         if ran.code in _TIMEOUT_CODES:
-            raise StepFault(f"{argv[0]} {argv[1] if len(argv) > 1 else ''} took longer than {limit:.0f} s")
+            raise StepFault(f"{label or shlex.join(argv[:2])} took longer than {limit:.0f} s")
         return ran
 
 

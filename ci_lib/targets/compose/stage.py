@@ -80,6 +80,13 @@ class Stage:
         """The paths of the checkout's files."""
         return tuple(self._tree)
 
+    @property
+    def command(self) -> Argv:
+        """The beginning of a ``docker compose`` command on what ``prepare`` has staged, pin and all."""
+        site, layout = self._site, self._layout
+        files = (*layout.files, layout.pin)
+        return compose(site.environment, f"{site.state}/next", site.project, files)
+
     def resolve(self, wanted: Wanted) -> Candidate:
         """The release with its id, of the checkout's files or of kept ones, which keep their identity.
 
@@ -147,7 +154,15 @@ class Stage:
             release=release,
             workloads=parsed.workloads(managed),
             unmanaged=frozenset(parsed.workloads(set(parsed.services) - managed)),
+            needs=self._needs(parsed),
         )
+
+    def _needs(self, parsed: Parsed) -> tuple[str, ...]:
+        settings = self._site.settings
+        migration = settings.settings.migration
+        if migration is None or migration.service not in parsed.services:
+            return ()
+        return tuple(name for name in parsed.needed_by(migration.service) if name not in settings.managed)
 
     def _source(self) -> Tree:
         """The checkout's files; raise ``StepFault`` when a Compose file is not among them."""

@@ -9,7 +9,8 @@ from ci_lib.domain.outcome import CheckResult, Packet
 from ci_lib.domain.plan import Step, StepKind, StepReport
 from ci_lib.domain.reasons import Reason
 from ci_lib.domain.running import Running
-from ci_lib.domain.target import Candidate, Kept, Wanted
+from ci_lib.domain.target import Candidate, Kept, OneOff, Wanted
+from ci_lib.ports.protocols import Ran
 from ci_lib.targets.compose import files, images, preflight
 from ci_lib.targets.compose.backup import backup
 from ci_lib.targets.compose.commands import up
@@ -18,6 +19,7 @@ from ci_lib.targets.compose.inside import diagnose
 from ci_lib.targets.compose.layout import Layout
 from ci_lib.targets.compose.memory import Memory
 from ci_lib.targets.compose.observe import adopted, observe
+from ci_lib.targets.compose.once import once
 from ci_lib.targets.compose.parsed import Parsed, parse
 from ci_lib.targets.compose.retention import let_go, marked
 from ci_lib.targets.compose.serving import await_serving
@@ -54,7 +56,7 @@ class ComposeTarget:
     @property
     def supports(self) -> frozenset[StepKind]:
         """The step kinds that ``apply`` knows."""
-        return frozenset(self._steps)
+        return frozenset({*self._steps, StepKind.MIGRATE})
 
     def observe(self) -> tuple[Running, ...]:
         """Every container of the project."""
@@ -92,6 +94,12 @@ class ComposeTarget:
     def apply(self, step: Step) -> StepReport:
         """Perform a step."""
         return self._steps[step.kind](step)
+
+    def once(self, job: OneOff) -> Ran:
+        """Run a command in a container of its own, of what is staged or of what lies in the run directory."""
+        if not job.staged:
+            self._layout.follow_current(once=True)
+        return once(self._site, self._stage.command if job.staged else self._layout.command, job)
 
     def diagnose(self) -> Packet:
         """The failure packet."""

@@ -13,7 +13,7 @@ from ci_lib.domain.outcome import CheckResult, Logs, Packet
 from ci_lib.domain.plan import Step, StepKind, StepReport
 from ci_lib.domain.reasons import Reason
 from ci_lib.domain.running import Running
-from ci_lib.domain.target import Candidate, Kept, Wanted
+from ci_lib.domain.target import Candidate, Kept, OneOff, Wanted
 from ci_lib.ports.protocols import Clock, Host, Processes, Ran
 from ci_lib.targets.process import services
 from ci_lib.targets.process.folders import Folders
@@ -53,7 +53,7 @@ class ProcessTarget:
     @property
     def supports(self) -> frozenset[StepKind]:
         """The step kinds that ``apply`` knows."""
-        return frozenset(self._steps)
+        return frozenset({*self._steps, StepKind.MIGRATE})
 
     def observe(self) -> tuple[Running, ...]:
         """Every process that we started, each with the hash of the folder that it runs in."""
@@ -83,6 +83,16 @@ class ProcessTarget:
     def apply(self, step: Step) -> StepReport:
         """Perform a step."""
         return self._steps[step.kind](step)
+
+    def once(self, job: OneOff) -> Ran:
+        """Run a command in the release's folder, with nothing but the service's own environment."""
+        spec = self._specs(job.release)[job.workload]
+        image = job.release.image(spec.image)
+        if image is None:
+            raise StepFault(f"{job.workload} needs image {spec.image}, which is missing", reason=Reason.BUG)
+        given = {**self._site.base, **spec.env, **job.env}
+        argv = ("env", "-i", *(f"{name}={value}" for name, value in given.items()), *job.command)
+        return self._site.host.run(argv, timeout=job.time_limit, cwd=str(self._site.folder(image)))
 
     def advice(self) -> tuple[str, ...]:
         """Where the logs are."""

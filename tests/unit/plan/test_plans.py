@@ -78,6 +78,14 @@ PARTIAL = replace(
     only=("api",),
 )
 ADOPTED = replace(OLD, adopted=True)
+MIGRATION = """\
+    migration: {tool: alembic, service: backend, policy: reversible}
+    backup: {enabled: true, postgres: [{service: db}]}
+"""
+MIGRATING = replace(
+    PLAIN, settings=settings("staging", MIGRATION), candidate=replace(PLAIN.candidate, needs=("db",))
+)
+DATABASE = replace(running(OLD)[0], workload="db", release_id="")
 
 PLANS: dict[str, Plan] = {
     "deploy": deploy(PLAIN),
@@ -86,6 +94,9 @@ PLANS: dict[str, Plan] = {
     "first-deploy": deploy(replace(FULL, running=(), previous=None)),
     "deploy-over-adopted": deploy(replace(PLAIN, previous=ADOPTED, adopted=ADOPTED)),
     "partial": deploy(PARTIAL),
+    "deploy-with-migration": deploy(replace(MIGRATING, running=(*running(OLD), DATABASE))),
+    "first-deploy-with-migration": deploy(replace(MIGRATING, running=(), previous=None)),
+    "rollback-with-schema": rollback(replace(MIGRATING, snapshot=NEW.id, schema_to=("0001",))),
     "unchanged": deploy(replace(PLAIN, running=running(NEW), previous=NEW, good=True)),
     "rollback": rollback(replace(FULL, snapshot=NEW.id)),
     "post-verify": examined(replace(FULL, running=running(NEW), previous=NEW), "checks", "verify"),
@@ -128,7 +139,7 @@ def test_what_was_deployed_without_checks_is_marked_good_once_it_passes_them() -
 
 def test_nothing_that_runs_is_touched_before_the_switch_and_only_the_switch_has_a_way_back() -> None:
     for plan in PLANS.values():
-        assert [step.name for step in plan if step.undo] in ([], ["switch"])
+        assert [step.name for step in plan if step.undo] in ([], ["switch"], ["migrate", "switch"])
 
 
 def test_a_first_deploy_has_no_backup_and_is_taken_down_when_it_fails() -> None:
@@ -139,7 +150,8 @@ def test_a_first_deploy_has_no_backup_and_is_taken_down_when_it_fails() -> None:
 
 def test_only_a_rollback_leaves_the_release_that_serves() -> None:
     switches = {name: step for name, plan in PLANS.items() for step in plan if step.name == "switch"}
-    assert [name for name, step in switches.items() if step.args["leaving"]] == ["rollback"]
+    leaving = [name for name, step in switches.items() if step.args["leaving"]]
+    assert leaving == ["rollback-with-schema", "rollback"]
 
 
 def test_skipped_checks_leave_the_proof_and_make_no_good_release() -> None:

@@ -1,0 +1,84 @@
+"""What the records say about the schema: whether a migration was rehearsed, and which way a rollback goes."""
+
+from dataclasses import dataclass
+
+from ci_lib.config.migration import Migration
+from ci_lib.domain.errors import Refusal
+from ci_lib.domain.images import Image, Release
+from ci_lib.domain.reasons import Reason
+from ci_lib.domain.schema import Schema
+from ci_lib.engine.tools import Request, Tools
+from ci_lib.records import ledger
+from ci_lib.records.chain import Chain
+
+KEEP, DOWN = "keep", "down"
+"""What ``--schema`` can say."""
+
+
+def rehearsed(request: Request, tools: Tools, chain: Chain, release: Release) -> tuple[str, ...]:
+    """The heads that this release's image was migrated to where this environment requires it.
+
+    Empty where no rehearsal is demanded. Raises ``Refusal`` (NOT_REHEARSED) when there was none: that the
+    image was verified there says nothing of the schema, if no migration was configured then.
+    """
+    migration, requires = tools.settings.settings.migration, tools.settings.place.requires
+    if migration is None or requires is None or request.force:
+        return ()
+    image = _image(tools, migration, release)
+    found = ledger.migrated(chain, requires.environment, image.digest) if image else None
+    if found is None:
+        label = image.label if image else release.version
+        raise Refusal(
+            f"the migration of {label} was never rehearsed in {requires.environment}",
+            hint=f"deploy it to {requires.environment} with its `migration:`, then promote",
+            reason=Reason.NOT_REHEARSED,
+        )
+    return found.heads
+
+
+def _image(tools: Tools, migration: Migration, release: Release) -> Image | None:
+    for name, settings in tools.settings.images.items():
+        if migration.service in settings.services:
+            return release.image(name)
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WayBack:
+    """What a rollback does about the schema: revisions to go back to, None to leave it; ``note`` explains."""
+
+    to: tuple[str, ...] | None = None
+    note: str = ""
+
+
+def way_back(request: Request, tools: Tools, chain: Chain | None, release: Release) -> WayBack:
+    """Decide by the records and the policy; raises ``Refusal`` (POLICY) where a person has to choose."""
+    migration = tools.settings.settings.migration
+    if migration is None:
+        return WayBack()
+    environment = tools.settings.environment
+    now = ledger.schema_now(chain, environment) if chain else None
+    then = ledger.schema_of(chain, environment, release) if chain else None
+    if now is None or then is None:
+        return WayBack(note=f"the schema stays: where it stood for {release.version} is not recorded")
+    if set(now.current) == set(then.current):
+        return WayBack()
+    if request.schema == DOWN:
+        return WayBack(to=then.current)
+    stays = f"the schema stays at {now.label}; {release.version} ran on {then.label}"
+    if request.schema == KEEP:
+        return WayBack(note=stays)
+    if migration.compatible:
+        return WayBack(note=f"{stays}, and is declared compatible")
+    if migration.policy == "forward-only":
+        mend = "if it does not work there, mend it forward, or `rollback --backup NAME` with an approval"
+        return WayBack(note=f"{stays}: forward-only, so it is not stepped back; {mend}")
+    raise _undecided(now, then, release)
+
+
+def _undecided(now: Schema, then: Schema, release: Release) -> Refusal:
+    return Refusal(
+        f"{release.version} ran on schema {then.label}, and the database stands at {now.label}",
+        hint="choose: --schema down --approver NAME --reason TEXT takes it back, --schema keep leaves it",
+        reason=Reason.POLICY,
+    )
