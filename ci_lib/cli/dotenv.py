@@ -1,8 +1,9 @@
 """The values of a stack's ``.env``, which nobody shall see."""
 
 import re
+from collections.abc import Mapping
 
-from ci_lib.ports.protocols import Host, PortFault
+from ci_lib.ports.protocols import Host, NotFound, PortFault
 
 _PUBLIC = re.compile(r"TAG|VERSION|IMAGE|REGISTRY|REPOSITORY|DIGEST|^COMPOSE_")
 """Variables of `.env` that are told to everybody: masking them would mask every digest and version."""
@@ -11,12 +12,30 @@ _PUBLIC = re.compile(r"TAG|VERSION|IMAGE|REGISTRY|REPOSITORY|DIGEST|^COMPOSE_")
 def secrets_of(host: Host, run_dir: str) -> tuple[str, ...]:
     """The values of the stack's ``.env``, to be masked; short ones are words and not secrets."""
     try:
-        text = host.read(f"{run_dir}/.env").decode(errors="replace")
+        text = _text(host, run_dir)
     except PortFault:
         return ()
     pairs = (line.partition("=")[::2] for line in text.splitlines())
     values = (_value(value.strip()) for name, value in pairs if not _PUBLIC.search(name))
     return tuple(value for value in values if len(value) >= 8)
+
+
+def variables_of(host: Host, run_dir: str) -> Mapping[str, str]:
+    """The variables of the stack's ``.env``, none when there is no such file; the last one of a name counts.
+
+    Raises ``PortFault`` when the host does not answer.
+    """
+    try:
+        text = _text(host, run_dir)
+    except NotFound:
+        return {}
+    lines = (line.strip().removeprefix("export ") for line in text.splitlines())
+    pairs = (line.partition("=")[::2] for line in lines if line and not line.startswith("#"))
+    return {name.strip(): _value(value.strip()) for name, value in pairs}
+
+
+def _text(host: Host, run_dir: str) -> str:
+    return host.read(f"{run_dir}/.env").decode(errors="replace")
 
 
 def _value(text: str) -> str:

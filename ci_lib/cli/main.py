@@ -7,7 +7,7 @@ from typing import Any, assert_never
 
 import click
 
-from ci_lib.cli.options import Kind, Option
+from ci_lib.cli.options import Kind, Option, Where
 from ci_lib.cli.table import TABLE, Command
 from ci_lib.domain.errors import Cancelled
 from ci_lib.domain.reasons import Exit
@@ -56,7 +56,9 @@ def _command(spec: Command) -> click.Command:
         module = import_module(f"ci_lib.cli.{spec.name.replace('-', '_')}")
         sys.exit(int(module.run(values)))
 
-    params: list[click.Parameter] = [_parameter(option) for option in spec.options]
+    params: list[click.Parameter] = [
+        _parameter(option) for option in spec.options if option.where is not Where.SECRET
+    ]
     epilog = f"Example: {spec.example}"
     return click.Command(
         spec.name, callback=call, params=params, help=spec.summary, short_help=spec.summary, epilog=epilog

@@ -22,11 +22,13 @@ class Kind(StrEnum):
 class Where(StrEnum):
     """Where an option exists.
 
-    EVERYWHERE: flag, environment variable, input of the action. GATE: opens a gate, so it is never read from
-    the environment; an action hands it on as a flag. TERMINAL: flag only.
+    EVERYWHERE: flag, environment variable, input of the action. SECRET: the same without the flag, which
+    every process list shows. GATE: opens a gate, so it is never read from the environment; an action hands it
+    on as a flag. TERMINAL: flag only.
     """
 
     EVERYWHERE = "everywhere"
+    SECRET = "secret"  # noqa: S105 - a kind of option, no password
     GATE = "gate"
     TERMINAL = "terminal"
 
@@ -46,7 +48,8 @@ class Option:
     @property
     def variable(self) -> str:
         """The environment variable, empty where there is none."""
-        return PREFIX + self.name.upper().replace("-", "_") if self.where is Where.EVERYWHERE else ""
+        given = self.where in (Where.EVERYWHERE, Where.SECRET)
+        return PREFIX + self.name.upper().replace("-", "_") if given else ""
 
 
 CONFIG = Option(name="config", metavar="FILE", default="deploy.yml", help="The configuration file.")
@@ -121,6 +124,24 @@ KEEP = Option(
 )
 
 JOB = Option(name="job", metavar="NAME", kind=Kind.MANY, help="Run these jobs alone. Repeatable.")
+
+BUILT_VERSION = Option(
+    name="version", metavar="TAG", help="Tag of the images; sha- and the commit's 40 digits otherwise."
+)
+BUILT_ONLY = Option(name="only", metavar="NAME", kind=Kind.MANY, help="Build these images alone. Repeatable.")
+REF = Option(
+    name="ref", metavar="GITREF", help="Build this git tag or commit, in a folder of its own."
+)
+ALLOW_DIRTY = Option(
+    name="allow-dirty",
+    kind=Kind.FLAG,
+    where=Where.GATE,
+    help="Build files that are in no commit; the version says so.",
+)
+USERNAME = Option(name="username", metavar="NAME", help="Who pushes to the registry; needs a password.")
+PASSWORD = Option(
+    name="password", where=Where.SECRET, help="Password or token of that user; Docker's own logins otherwise."
+)
 
 PLACE = (CONFIG, STACK, ENVIRONMENT)
 """Where a verb works."""

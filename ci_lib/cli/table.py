@@ -7,7 +7,10 @@ by contract tests. Standard library only: ``--help`` reads this and ``cli/option
 from dataclasses import dataclass
 
 from ci_lib.cli.options import (
+    ALLOW_DIRTY,
     APPROVER,
+    BUILT_ONLY,
+    BUILT_VERSION,
     CONFIG,
     END,
     FORCE,
@@ -21,13 +24,16 @@ from ci_lib.cli.options import (
     LOCK_WAIT,
     ONE_ENVIRONMENT,
     ONLY,
+    PASSWORD,
     PLACE,
     REASON,
+    REF,
     RELEASE,
     ROLLBACK_ON_FAILURE,
     SCHEMA,
     SKIP_CHECKS,
     STACK,
+    USERNAME,
     VERSION,
     Option,
 )
@@ -88,6 +94,12 @@ VERBS = (
         summary="Run the project's own gate: linters, tests and scanners, judged by their reports.",
         options=(CONFIG, JOB, *END),
         example="deploy-actions lint-test --job unit",
+    ),
+    _verb(
+        name="build",
+        summary="Build a commit's images, push them under a version, and read their digests back.",
+        options=(CONFIG, STACK, BUILT_ONLY, BUILT_VERSION, REF, ALLOW_DIRTY, USERNAME, PASSWORD, *END),
+        example="deploy-actions build --stack shop",
     ),
     _verb(
         name="migrate",

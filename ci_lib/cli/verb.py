@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ci_lib.cli.console import Session, Values, open_session, settings_for
+from ci_lib.cli.release_record import Keeper
 from ci_lib.cli.wiring import built
 from ci_lib.config.resolved import Resolved
 from ci_lib.domain.errors import Cancelled, DeployError, Refusal, UsageFault
@@ -113,7 +114,8 @@ def finish(
         outcome = replace(outcome, packet=outcome.packet.without_logs())
     if outcome.verb is not Verb.FINALIZE or outcome.reason is not Reason.PASSED:
         # A finalize that had nothing to do stands at the end of every job: it leaves no page behind.
-        outcome = _with_evidence(session, values, outcome, more or {})
+        keeper = Keeper(session=session, settings=settings)
+        outcome = keeper.kept(_with_evidence(session, values, outcome, more or {}, keeper))
         reporter.summary(summary(outcome, now=SystemClock().now()))
     reporter.outputs(outputs(outcome))
     if quiet:
@@ -124,7 +126,7 @@ def finish(
 
 
 def _with_evidence(
-    session: Session, values: Values, outcome: Outcome, more: Mapping[str, bytes]
+    session: Session, values: Values, outcome: Outcome, more: Mapping[str, bytes], keeper: Keeper
 ) -> Outcome:
     """The outcome with the path of its evidence; a folder that cannot be written is a note, not a failure."""
     attempt = session.env.get("GITHUB_RUN_ATTEMPT", "1")
@@ -132,6 +134,7 @@ def _with_evidence(
     folder = f"{_evidence_root(session, values)}/{name}"
     outcome = replace(outcome, evidence_path=folder)
     text = summary(outcome, now=SystemClock().now())
+    more = {**more, **keeper.page(outcome)}
     made = bundle(outcome, outcome.record_lines, session.redact, summary=text, more=more)
     try:
         write(session.runner, folder, made.files)

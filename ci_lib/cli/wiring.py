@@ -56,6 +56,7 @@ def built(session: Session, settings: Resolved) -> Iterator[Built]:
                 reporter=session.reporter,
                 digest=_digest(session, settings, host),
                 check=_check(session, settings, host, target, containers),
+                listed=_listed(session, settings, host),
                 hook=lambda argv, facts, limit: session.runner.run(
                     argv, timeout=limit, cwd=settings.folder, env=facts
                 ),
@@ -168,6 +169,17 @@ def _check(
         return run_checks(wanted, site, facts)
 
     return check
+
+
+def _listed(
+    session: Session, settings: Resolved, host: Host
+) -> Callable[[Variables], tuple[CheckResult, ...]]:
+    def listed(facts: Variables) -> tuple[CheckResult, ...]:
+        from ci_lib.cli.papers import rows
+
+        return rows(session, settings, host, facts)
+
+    return listed
 
 
 def _login(session: Session, settings: Resolved) -> Callable[[str], Credential | None]:

@@ -20,6 +20,8 @@ class Hooks(Model):
 class Limits(Model):
     """How long each kind of step may take."""
 
+    build: TimeLimit = 1800.0
+    """Building and pushing one image."""
     prepare: TimeLimit = 120.0
     """Staging the files and reading the configuration."""
     pull: TimeLimit = 600.0

@@ -10,11 +10,13 @@ from pydantic import Field, StringConstraints
 
 from ci_lib.config.backup import Backup
 from ci_lib.config.base import EnvName, Model, Name, ServiceName
+from ci_lib.config.build import Build
 from ci_lib.config.checks import Check
 from ci_lib.config.gate import Gate
 from ci_lib.config.handling import Evidence, Hooks, Limits, Preflight
 from ci_lib.config.migration import Migration
 from ci_lib.config.patterns import SSH
+from ci_lib.config.release import ReleaseRules
 from ci_lib.config.units import Duration, TimeLimit
 
 
@@ -79,6 +81,8 @@ class ImageSettings(Model):
     """The services that run this image; a service has one image."""
     resolve: Literal["runner", "host"] = "runner"
     """Who asks the registry for the digest: this machine, or the target's host."""
+    build: Build | None = None
+    """How `build` makes it; without it the image comes from elsewhere."""
 
 
 class Login(Model):
@@ -152,6 +156,8 @@ class StackSettings(Model):
     """What is saved before a switch."""
     migration: Migration | None = None
     """How the database's schema follows the release."""
+    release: ReleaseRules = ReleaseRules()
+    """What a release must have ready, and the record that it leaves."""
     evidence: Evidence = Evidence()
     """What goes into the evidence folder."""
     registries: dict[str, Login] = Field(default_factory=dict)

@@ -7,6 +7,7 @@ from ci_lib.config.migration_rules import unprotected
 from ci_lib.config.mistakes import Mistake, Path
 from ci_lib.config.models import DeployConfig, HostSettings, Stack, StackSettings
 from ci_lib.config.overlay import fill, settings_of
+from ci_lib.config.release_rules import broken_release
 from ci_lib.config.text import near, quoted
 
 
@@ -31,6 +32,7 @@ def broken_pairs(config: DeployConfig) -> Iterator[Mistake]:
             settings = fill(settings_of(stack, environment), stack=name, environment=environment)
             layers = _Layers(name, stack, environment)
             yield from _check_names(settings, layers)
+            yield from broken_release(settings, stack, layers.path)
             yield from unprotected(settings, place, layers.path("migration"))
             if stack.target == "process":
                 yield from _processes(settings, stack, layers)

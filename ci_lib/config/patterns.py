@@ -15,7 +15,11 @@ SSH = r"^([A-Za-z0-9_][A-Za-z0-9._-]*@)?[A-Za-z0-9_\[][A-Za-z0-9._:\[\]-]*$"
 SQL = r"^[A-Za-z_][A-Za-z0-9_-]*$"
 URL = r"^https?://[^\s]+$"
 DURATION = r"^[0-9]{1,9}(\.[0-9]{1,3})?[smhd]$"
+DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 PERCENT = r"^([0-9]{1,2}(\.[0-9]{1,3})?|100)%$"
+TAG = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$"
+PLATFORM = r"^[a-z0-9]{1,32}/[a-z0-9_]{1,32}(/[a-z0-9.]{1,32})?$"
+MOUNTED = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,62}$"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +59,16 @@ KINDS: dict[str, Kind] = {
     URL: Kind(word="URL", rule="write a URL that begins with http:// or https:// and has no spaces"),
     DURATION: Kind(
         word="duration", rule="write a number and s, m, h or d, such as 5s or 10m"
+    ),
+    DATE: Kind(word="date", rule="write a day as year, month and day, such as 2027-01-31"),
+    TAG: Kind(
+        word="tag",
+        rule='use letters, digits, ".", "-" and "_", 128 at most, and do not begin with "." or "-"',
+    ),
+    PLATFORM: Kind(word="platform", rule="write OS/ARCHITECTURE, such as linux/amd64 or linux/arm/v7"),
+    MOUNTED: Kind(
+        word="secret id",
+        rule='use letters, digits, ".", "-" and "_", 63 at most, and do not begin with "." or "-"',
     ),
     PERCENT: Kind(word="percentage", rule="write a number from 0 to 100 and %, such as 20%"),
 }

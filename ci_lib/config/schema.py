@@ -76,8 +76,9 @@ def _close(part: dict[str, Any]) -> None:
 def _default_as_written(part: dict[str, Any]) -> None:
     """Show the defaults of durations and percentages as text: numbers would not be valid."""
     texts = {DURATION: duration_text, PERCENT: percent_text}
-    if part.get("pattern") in texts and isinstance(part.get("default"), float):
-        part["default"] = texts[part["pattern"]](part["default"])
+    pattern = part.get("pattern")  # of a mapping with a key of that name, it is no text
+    if isinstance(pattern, str) and pattern in texts and isinstance(part.get("default"), float):
+        part["default"] = texts[pattern](part["default"])
 
 
 def text() -> str:

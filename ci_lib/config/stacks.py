@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from posixpath import normpath
 
+from ci_lib.config.builds import broken_builds
 from ci_lib.config.checks import Check, CommandCheck, DatabaseCheck, HttpCheck, TcpCheck
 from ci_lib.config.migration_rules import broken_migration
 from ci_lib.config.mistakes import Mistake, Path
@@ -22,6 +23,7 @@ _HISTORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 def broken_stack(stack: Stack, path: Path) -> Iterator[Mistake]:
     """Every rule that the stack breaks by itself, whatever its environment."""
     yield from _images(stack, path)
+    yield from broken_builds(stack, (*path, "images"))
     layers: dict[Path, StackSettings] = {path: stack}
     layers |= {(*path, "environments", name): layer for name, layer in stack.environments.items()}
     for under, layer in layers.items():
@@ -74,6 +76,9 @@ def _written(layer: StackSettings) -> Iterator[tuple[Path, str]]:
         ("compose", "project"),
         ("process", "run_dir"),
         ("backup", "path"),
+        ("release", "draft"),
+        ("release", "record"),
+        ("release", "template"),
     ):
         settings = getattr(layer, section)
         if key in settings.model_fields_set:
@@ -95,12 +100,16 @@ def _placeholder(text: str) -> str:
 
 def _text(under: Path, text: str) -> str:
     """What is wrong with a path or name whose placeholders are filled in, if anything is."""
+    if not text and under[0] == "release":
+        return ""  # an environment may do without
     if not text or "\n" in text:
         return "must be one line, and not empty"
     match under:
         case ("compose", "source"):
             leaves = ".." in text.split("/")
             return f'{quoted(text)} must not leave deploy.yml\'s folder with ".."' if leaves else ""
+        case ("release", _):
+            return _in_checkout(text)
         case ("compose", "files", _):
             return _inside(text)
         case ("compose", "run_dir") | ("backup", "path"):
@@ -115,6 +124,12 @@ def _text(under: Path, text: str) -> str:
 def _inside(text: str) -> str:
     if text.startswith("/") or ".." in text.split("/"):
         return f'{quoted(text)} must be a path inside "source", without ".."'
+    return ""
+
+
+def _in_checkout(text: str) -> str:
+    if text.startswith("/") or ".." in text.split("/") or normpath(text) == ".":
+        return f'{quoted(text)} must be a path below deploy.yml\'s folder, without ".."'
     return ""
 
 

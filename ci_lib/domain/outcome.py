@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from ci_lib.domain.build import BuiltImage
 from ci_lib.domain.images import Image
 from ci_lib.domain.reasons import GREEN, REASONS, Exit, Reason, Status, Verb
 from ci_lib.domain.schema import SchemaChange
@@ -157,6 +158,7 @@ class Outcome:
     preflight: tuple[CheckResult, ...] = ()
     checks: tuple[CheckResult, ...] = ()
     jobs: tuple["JobResult", ...] = ()
+    builds: tuple[BuiltImage, ...] = ()
     schema: SchemaChange | None = None
     records: tuple[str, ...] = ()
     ledger_head: str = ""
@@ -204,6 +206,7 @@ class Outcome:
             "preflight": [check.as_json() for check in self.preflight],
             "checks": [check.as_json() for check in self.checks],
             "jobs": [job.as_json() for job in self.jobs],
+            "builds": [built.as_json() for built in self.builds],
             "schema": self.schema.as_json() if self.schema else None,
             "records": list(self.records),
             "ledger_head": self.ledger_head,

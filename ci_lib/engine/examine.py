@@ -44,7 +44,7 @@ class Examiner:
     def _preflight(self, _: Step) -> StepReport:
         if self._candidate is None:
             raise StepFault("preflight has nothing to look at", reason=Reason.BUG)
-        results = self._tools.target.preflight(self._candidate)
+        results = (*self._tools.target.preflight(self._candidate), *self._tools.listed(self._variables))
         self.preflight.extend(results)
         for result in results:
             self._tools.reporter.check(result)
@@ -52,7 +52,7 @@ class Examiner:
         if failed:
             raise StepFault(
                 objections(failed),
-                hint="nothing was changed; set it right, or change the bound under `preflight:`",
+                hint="nothing was changed; set it right, or change what `preflight:` and `release:` demand",
                 reason=Reason.PREFLIGHT,
             )
         return StepReport()

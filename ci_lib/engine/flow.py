@@ -10,6 +10,8 @@ from ci_lib.domain.errors import ConfigFault, Refusal, StepFault
 from ci_lib.domain.outcome import CheckResult, Mark, Outcome, Return
 from ci_lib.domain.reasons import Reason, Status, Verb
 from ci_lib.engine.admit import check_request
+from ci_lib.engine.facts import variables
+from ci_lib.engine.judge import described
 from ci_lib.engine.lock import holding
 from ci_lib.engine.recover import recover, unfinished
 from ci_lib.engine.run import Run
@@ -161,8 +163,11 @@ def finalize(request: Request, tools: Tools) -> Outcome:
         if recovered is None:
             return run.nothing_to_do("nothing was left to clear up")
         if recovered.status is Status.FAILED:
-            what = f"an interrupted {recovered.verb} of {recovered.version} had changed nothing"
-            return replace(run.nothing_to_do(what), records=recovered.records)
+            what = f"an interrupted {recovered.verb} of {recovered.version} had changed nothing that serves"
+            if recovered.schema is not None and recovered.failure is not None:
+                what = f"{what}: {recovered.failure.cause}"
+            found = run.nothing_to_do(what)
+            return replace(found, records=recovered.records, schema=recovered.schema)
         return replace(recovered, verb=Verb.FINALIZE, actor=run.base.actor, run_url=run.base.run_url)
 
     return Run(request=request, tools=tools).guarded(body)
@@ -184,7 +189,8 @@ def preflight(request: Request, tools: Tools) -> Outcome:
         check_request(request, tools)
         named = named_images(request, tools) if request.version or request.images else {}
         ground = survey_deploy(request, tools, read_chain(tools), named)
-        rows = (*standing(tools), *tools.target.preflight(ground.candidate))
+        facts = variables(described(run.base, request, ground, ()), ground)
+        rows = (*standing(tools), *tools.target.preflight(ground.candidate), *tools.listed(facts))
         for row in rows:
             tools.reporter.check(row)
         return run.judged(rows, ground)

@@ -48,7 +48,8 @@ class Tools:
     """The collaborators of one run.
 
     ``digest`` asks a registry (name of the image, reference) → digest. ``check`` runs groups of checks with
-    the release's facts. ``hook`` runs a script of the team on the runner. ``ended`` tells whether the owner
+    the release's facts. ``listed`` looks at what the stack's ``release:`` demands, for a release with these
+    facts. ``hook`` runs a script of the team on the runner. ``ended`` tells whether the owner
     of a lock is known to be dead; False when that cannot be known. ``redact`` masks secrets in a text.
     """
 
@@ -61,6 +62,7 @@ class Tools:
     reporter: Reporter
     digest: Callable[[str, Reference], str]
     check: Callable[[tuple[str, ...], Variables], tuple[CheckResult, ...]]
+    listed: Callable[[Variables], tuple[CheckResult, ...]]
     hook: Callable[[tuple[str, ...], Variables, float], Ran]
     ended: Callable[[str], bool]
     redact: Callable[[str], str]

@@ -11,7 +11,7 @@ from urllib.parse import urlencode, urlsplit
 
 from ci_lib.images.address import Address, host_name, is_loopback
 from ci_lib.images.credentials import Credential
-from ci_lib.images.fetch import Fetcher, fault, status_words
+from ci_lib.images.fetch import Denied, Fetcher, fault, status_words
 from ci_lib.ports.protocols import Response
 
 _PIECE = re.compile(
@@ -74,7 +74,7 @@ def _token(
     url = f"{realm}{'&' if '?' in realm else '?'}{urlencode(query)}"
     response = fetcher.get(url, headers)
     if response.status in (401, 403):
-        raise fault(
+        raise Denied(
             f"{address.host} refused the login: {status_words(response.status)}",
             hint=refused(address, credential),
         )

@@ -19,6 +19,13 @@ _MOVED = frozenset({301, 302, 303, 307, 308})
 _HOPS = 3
 
 
+class Denied(DeployError):
+    """The registry answered, and refused: the login, or what was asked for."""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message, hint=hint, reason=Reason.REGISTRY)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetcher:
     """Asks with ``timeout`` seconds a request."""

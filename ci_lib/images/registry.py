@@ -6,7 +6,8 @@ Protocol: github.com/opencontainers/distribution-spec, "Pulling manifests".
 import hashlib
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from ci_lib.domain.errors import DeployError, UsageFault
 from ci_lib.domain.images import Reference
@@ -14,7 +15,7 @@ from ci_lib.domain.reasons import Reason
 from ci_lib.images.address import Address, address_of
 from ci_lib.images.challenge import authorization, refused
 from ci_lib.images.credentials import Credential
-from ci_lib.images.fetch import LIMIT, Fetcher, fault, status_words
+from ci_lib.images.fetch import LIMIT, Denied, Fetcher, fault, status_words
 from ci_lib.ports.protocols import Clock, Net, Response
 
 MEDIA_TYPES = (
@@ -28,6 +29,68 @@ MEDIA_TYPES = (
 Schema 1 manifests have a digest that depends on their signature, and no engine of today pulls them.
 """
 
+_BROKEN = "the registry or something on the way to it is broken: do not deploy from it"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """A manifest: its media type, its bytes, and the digest computed from them."""
+
+    kind: str
+    digest: str
+    body: bytes
+
+
+class Registry:
+    """Asks about one repository; logs in when the registry wants it, and stays so.
+
+    ``credentials`` gives the login for a registry host and is asked only when the registry wants one;
+    ``timeout`` is in seconds for a request.
+    """
+
+    def __init__(
+        self,
+        repository: str,
+        *,
+        net: Net,
+        credentials: Callable[[str], Credential | None],
+        clock: Clock,
+        timeout: float = 15.0,
+    ) -> None:
+        self._address = address_of(repository)
+        self._credentials = credentials
+        self._fetcher = Fetcher(net=net, clock=clock, timeout=timeout)
+        self._login: dict[str, str] = {}
+
+    def manifest(self, reference: Reference) -> Document:
+        """What ``reference``, of this repository, names.
+
+        Raises ``DeployError`` with IMAGE_MISSING or REGISTRY, ``Denied`` where the registry refuses, and
+        ``UsageFault`` when there is neither tag nor digest.
+        """
+        accept = {"Accept": ", ".join(MEDIA_TYPES)}
+        response = self._ask(f"manifests/{version_in(reference)}", accept, reference)
+        return _document(response, reference, self._address)
+
+    def blob(self, reference: Reference) -> bytes:
+        """The blob with the digest of ``reference``, 4 MiB at most; raises as ``manifest`` does."""
+        body = self._ask(f"blobs/{reference.digest}", {}, reference).body
+        if f"sha256:{hashlib.sha256(body).hexdigest()}" != reference.digest:
+            raise fault(f"{self._address.host} sends something else than {reference}", hint=_BROKEN)
+        return body
+
+    def _ask(self, what: str, headers: Mapping[str, str], reference: Reference) -> Response:
+        address, credential = self._address, None
+        url = f"{address.api}/v2/{address.path}/{what}"
+        response = self._fetcher.get(url, {**headers, **self._login})
+        if response.status == 401:
+            credential = self._credentials(address.host)
+            header = response.headers.get("www-authenticate", "")
+            self._login = {"Authorization": authorization(header, address, credential, self._fetcher)}
+            response = self._fetcher.get(url, {**headers, **self._login})
+        _require_answer(response, reference, address, credential)
+        return response
+
 
 def resolve_digest(
     reference: Reference,
@@ -40,24 +103,10 @@ def resolve_digest(
     """Return the digest of what ``reference`` names in its registry, as ``sha256:…``.
 
     A reference that has a digest is confirmed by it, so that an image that was deleted is found early.
-    ``credentials`` gives the login for a registry host and is asked only when the registry wants one;
-    ``timeout`` is in seconds for a request. Raises ``DeployError`` with IMAGE_MISSING or REGISTRY, and
-    ``UsageFault`` when there is neither tag nor digest.
+    Arguments and errors are those of ``Registry``.
     """
-    wanted = version_in(reference)
-    address = address_of(reference.repository)
-    fetcher = Fetcher(net=net, clock=clock, timeout=timeout)
-    url = f"{address.api}/v2/{address.path}/manifests/{wanted}"
-    accept = {"Accept": ", ".join(MEDIA_TYPES)}
-    response = fetcher.get(url, accept)
-    credential = None
-    if response.status == 401:
-        credential = credentials(address.host)
-        header = response.headers.get("www-authenticate", "")
-        answer = authorization(header, address, credential, fetcher)
-        response = fetcher.get(url, accept | {"Authorization": answer})
-    _require_answer(response, reference, address, credential)
-    return _digest(response, reference, address)
+    asked = Registry(reference.repository, net=net, credentials=credentials, clock=clock, timeout=timeout)
+    return asked.manifest(reference).digest
 
 
 def version_in(reference: Reference) -> str:
@@ -89,15 +138,15 @@ def _require_answer(
         raise missing(reference, address.host)
     words = status_words(response.status) + _code(response.body)
     if response.status in (401, 403):
-        raise fault(f"{address.host} refused {reference}: {words}", hint=refused(address, credential))
+        raise Denied(f"{address.host} refused {reference}: {words}", hint=refused(address, credential))
     raise fault(
         f"{address.host} did not answer for {reference}: {words}",
         hint="look at the registry, then run this again; nothing was changed",
     )
 
 
-def _digest(response: Response, reference: Reference, address: Address) -> str:
-    """The digest of the manifest that came, computed here: a header is only somebody's word."""
+def _document(response: Response, reference: Reference, address: Address) -> Document:
+    """The manifest that came, its digest computed here: a header is only somebody's word."""
     kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in MEDIA_TYPES:
         raise fault(
@@ -112,9 +161,9 @@ def _digest(response: Response, reference: Reference, address: Address) -> str:
         named = f", and calls it {claimed[:80]!r}" if claimed not in ("", digest) else ""
         raise fault(
             f"{address.host} sends a manifest with digest {digest} for {reference}{named}",
-            hint="the registry or something on the way to it is broken: do not deploy from it",
+            hint=_BROKEN,
         )
-    return digest
+    return Document(kind=kind, digest=digest, body=response.body)
 
 
 def _code(body: bytes) -> str:

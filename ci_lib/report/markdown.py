@@ -44,3 +44,20 @@ def fence(text: str) -> str:
 def link(title: str, url: str) -> str:
     """A link, where ``url`` is plainly a web address; otherwise the foreign text it is."""
     return f"[{title}](<{url}>)" if _WEB_ADDRESS.fullmatch(url) else markdown(url)
+
+
+_ITEM: Final = re.compile(r"( {0,6}(?:[-*+]|\d{1,3}\.) (?:\[[ xX]\] )?)(.*)")
+
+
+def quote(text: str, *, limit: int = 200) -> str:
+    """Foreign ``text`` as a quotation of at most ``limit`` lines; list markers stay, all else is shown."""
+    lines = text.strip("\n").splitlines()
+    shown = [_quoted(line.expandtabs(2)) for line in lines[:limit]]
+    if len(lines) > limit:
+        shown.append(f"…and {len(lines) - limit} lines more")
+    return "".join(f"> {line}".rstrip() + "\n" for line in shown)
+
+
+def _quoted(line: str) -> str:
+    item = _ITEM.fullmatch(line)
+    return item[1] + markdown(item[2], 1000) if item else markdown(line, 1000)

@@ -8,6 +8,7 @@ from ci_lib.domain.outcome import Change, CheckResult, Mark, Outcome
 from ci_lib.domain.reasons import REASONS, Exit, Reason, Status, Verb
 from ci_lib.domain.schema import SchemaChange
 from ci_lib.domain.text import code, duration, head, markdown
+from ci_lib.report.build import builds, digests
 from ci_lib.report.facts import checks_passed, short
 from ci_lib.report.gate import gate
 from ci_lib.report.markdown import bullets, details, link, table
@@ -33,6 +34,7 @@ def summary(outcome: Outcome, *, now: datetime) -> str:
         _overview(outcome, now),
         _images(outcome),
         gate(outcome.jobs),
+        builds(outcome.builds),
         _schema(outcome.schema),
         _checks(outcome.checks),
         _preflight(outcome.preflight),
@@ -105,6 +107,8 @@ def _way(outcome: Outcome) -> str:
     start = code(outcome.previous_version) + before if outcome.previous_version else "nothing"
     if not outcome.version:
         return ""
+    if outcome.verb is Verb.BUILD:  # nothing runs differently
+        return code(outcome.version)
     if not outcome.changes:  # it ended before it was known what runs
         return f"{code(outcome.version)}, not begun"
     way = f"{start} → {code(outcome.version)}{after}"
@@ -129,7 +133,7 @@ def _schema(change: SchemaChange | None) -> str:
 
 
 def _images(outcome: Outcome) -> str:
-    if len(outcome.changes) < 2:
+    if len(outcome.changes) < 2 or outcome.builds:
         return ""
     rows = [
         (
@@ -195,6 +199,7 @@ def _records(outcome: Outcome) -> str:
         ("Reason code", code(outcome.reason)),
         ("Release id", code(outcome.release_id)),
         *(pair for change in outcome.changes for pair in _digests(change)),
+        *(pair for built in outcome.builds for pair in digests(built)),
         *(("Record", code(record)) for record in outcome.records),
         ("Ledger head", code(outcome.ledger_head)),
         ("Started", markdown(outcome.started_at)),

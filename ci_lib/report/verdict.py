@@ -38,8 +38,8 @@ class _Words:
 
 def verdict(outcome: Outcome, show: Show) -> str:
     """Where, what runs there now, and why; without an icon."""
-    if outcome.verb is Verb.LINT_TEST:
-        return _gate(outcome)
+    if outcome.verb in (Verb.LINT_TEST, Verb.BUILD):
+        return _gate(outcome) if outcome.verb is Verb.LINT_TEST else _build(outcome, show)
     words = _words(outcome, show)
     match outcome.status:
         case Status.DEPLOYED:
@@ -77,6 +77,22 @@ def _gate(outcome: Outcome) -> str:
         failed = sum(job.mark is Mark.FAILED for job in outcome.jobs)
         return f"The gate is shut: {failed} of {len(outcome.jobs)} jobs failed"
     return f"The gate was not run to its end: {_sentence(outcome.reason)}"
+
+
+def _build(outcome: Outcome, show: Show) -> str:
+    """A build speaks of the registry: what runs anywhere stays as it is."""
+    words = _words(outcome, show)
+    if outcome.status is Status.PASSED:
+        if outcome.builds and all(built.reused for built in outcome.builds):
+            return f"{words.where}: {words.new} is in the registry already, built from this commit"
+        return f"{words.where}: {words.new} is built and pushed"
+    if outcome.reason is Reason.CANCELLED:
+        return f"{words.where}: cancelled before {words.new} was built"
+    if outcome.reason is Reason.BUG:
+        return f"{words.where}: stopped by a defect of deploy-actions"
+    if outcome.exit is Exit.USAGE:
+        return f"{words.where}: nothing was built: the request cannot be carried out"
+    return f"{words.where}: {words.new} was not built"
 
 
 def _words(outcome: Outcome, show: Show) -> _Words:
@@ -120,9 +136,9 @@ def _passed(verb: Verb, words: _Words) -> str:
             return f"{words.where} runs on the data of the backup"
         case Verb.RESTORE_TEST:
             return f"{words.where}: the backup can be restored"
-        case Verb.BUILD:
-            return f"{words.where}: {words.new} is built and pushed"
-        case Verb.DEPLOY | Verb.PROMOTE | Verb.ROLLBACK | Verb.POST_VERIFY | Verb.LINT_TEST:
+        case (
+            Verb.DEPLOY | Verb.PROMOTE | Verb.ROLLBACK | Verb.POST_VERIFY | Verb.LINT_TEST | Verb.BUILD
+        ):
             return f"{words.where}: {words.new} passed its checks"
         case _:
             assert_never(verb)
@@ -162,12 +178,16 @@ def _stopped(verb: Verb, words: _Words) -> str:
             return f"{words.where} was not backed up"
         case Verb.FINALIZE:
             return f"{words.where} was not cleared up"
-        case Verb.BUILD:
-            return f"{words.where}: {words.new} was not built"
         case Verb.RESTORE | Verb.RESTORE_TEST:
             return f"{words.where}: the backup was not restored, and nothing was changed"
         case (
-            Verb.DEPLOY | Verb.PROMOTE | Verb.ROLLBACK | Verb.POST_VERIFY | Verb.LINT_TEST | Verb.MIGRATE
+            Verb.DEPLOY
+            | Verb.PROMOTE
+            | Verb.ROLLBACK
+            | Verb.POST_VERIFY
+            | Verb.LINT_TEST
+            | Verb.BUILD
+            | Verb.MIGRATE
         ):
             now = f"still runs {words.old}" if words.old else "is unchanged"
             return f"{words.where} {now}: {words.new} was stopped {words.step}"

@@ -18,8 +18,9 @@ _NEVER = frozenset({".git", ".deploy-actions", ".env", "__pycache__"})
 def read_tree(folder: Path, *, without: Collection[Path] = ()) -> Tree:
     """Every regular file below ``folder``, as relative path → file.
 
-    ``without`` are absolute folders that are not part of the tree, such as those that we write ourselves;
-    one of them may be a link. One that does not lie below ``folder``, or is missing, changes nothing.
+    ``without`` are absolute folders and files that are not part of the tree, such as those that we write
+    ourselves; one of them may be a link. One that does not lie below ``folder``, or is missing, changes
+    nothing.
 
     Raises ``ConfigFault`` when the folder is missing or too large, when a link leaves it, or when a name
     holds control characters (such a name could not be listed safely on the host).
@@ -55,7 +56,7 @@ def _files(folder: Path, left_out: frozenset[Path]) -> Iterator[Path]:
             raise ConfigFault(f"{linked[0]} in {here} is a link to a folder", hint="copy the folder instead")
         for name in sorted(files):
             path = Path(here) / name
-            if name not in _NEVER and path.is_file():
+            if name not in _NEVER and place / name not in left_out and path.is_file():
                 yield path
 
 

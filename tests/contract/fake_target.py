@@ -294,6 +294,8 @@ class World:
     failing: set[str] = field(default_factory=set)
     restarting: bool = False
     preflight: tuple[CheckResult, ...] = ()
+    listed: tuple[CheckResult, ...] = ()
+    listed_for: list[Variables] = field(default_factory=list)
     needs: tuple[str, ...] = ()
     schemas: dict[str, str] = field(default_factory=dict)
     heads: dict[str, str] = field(default_factory=dict)
@@ -343,6 +345,7 @@ class World:
             reporter=self.reporter,
             digest=self._digest,
             check=lambda groups, facts: self._check(environment, groups, facts),
+            listed=self._listed,
             hook=self._hook,
             ended=lambda name: name in self.dead,
             redact=lambda text: text.replace("hunter2", "***"),
@@ -388,6 +391,10 @@ class World:
                 name="ready", mark=mark, value="HTTP 500" if bad else "HTTP 200", bound="HTTP 200"
             ),
         )
+
+    def _listed(self, facts: Variables) -> tuple[CheckResult, ...]:
+        self.listed_for.append(facts)
+        return self.listed
 
     def _hook(self, argv: tuple[str, ...], facts: Variables, limit: float) -> Ran:
         self.hooked.append((argv[0], dict(facts)))

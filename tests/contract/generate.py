@@ -7,7 +7,7 @@ from ci_lib.cli.table import VERBS
 from ci_lib.config.reference import reference
 from ci_lib.config.schema import text as schema
 from tests.contract.action_files import action, readme, setup_action
-from tests.contract.pages import commands, exit_codes
+from tests.contract.pages import commands, exit_codes, release_record
 
 ROOT = Path(__file__).parents[2]
 
@@ -24,6 +24,7 @@ def files() -> Mapping[str, str]:
         "actions/_setup/action.yml": setup_action(),
         "docs/reference/commands.md": commands(),
         "docs/reference/exit-codes.md": exit_codes(),
+        "docs/reference/release-record.md": release_record(),
         "docs/reference/deploy-yml.md": reference(),
         "docs/reference/deploy.schema.json": schema(),
     }

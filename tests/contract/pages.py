@@ -1,8 +1,9 @@
-"""The generated pages of `docs/reference/` that are about the command line."""
+"""The generated pages of `docs/reference/`, but for those about deploy.yml."""
 
 from ci_lib.cli.options import Kind, Option, Where
 from ci_lib.cli.table import COMMANDS, VERBS, Command
 from ci_lib.domain.reasons import GREEN, REASONS, Exit, Status
+from ci_lib.report.release_record import BUILT_IN, PLACEHOLDERS
 from tests.contract.markdown import cell, default_of, table
 
 _COMMANDS = """\
@@ -15,7 +16,7 @@ is, under its name, also the input of the action. A flag beats the environment v
 default; an empty variable counts as none. Options without a variable come from the flag alone: those that
 open a gate (an action hands its input on as the flag), and those that make sense on a terminal only, which
 are no inputs. Options that may be repeated take several values from their variable or input, separated by
-white space.
+white space. A secret is never a flag, since every process list shows those.
 """
 
 _EXIT_CODES = """\
@@ -26,6 +27,17 @@ _EXIT_CODES = """\
 Both lists are closed. 1 is never used: it is what a crashing interpreter returns. A command that only looks
 ends with 141 when its reader leaves early, as in `history | head -1`; a verb goes on, and ends as it would
 have.
+"""
+
+_RELEASE_RECORD = """\
+# Placeholders of the release record
+
+<!-- Written by `make docs` from ci_lib/report/release_record.py; a contract test holds the two equal. -->
+
+What `release.template` may hold, and what it becomes: Markdown, masked and escaped, `none` where there is
+nothing to say. `${name}` is a placeholder, `$$` a dollar sign; anything else with a `$` is a mistake that
+`check-config` and preflight tell with its line. How records come about:
+[release list and record](../how-to/release-record.md).
 """
 
 
@@ -39,6 +51,13 @@ def commands() -> str:
         "## Outputs\n\nEvery action has the same ones.\n\n" + table(("output", "meaning"), outputs),
     ]
     return "\n".join(parts)
+
+
+def release_record() -> str:
+    """`docs/reference/release-record.md`."""
+    rows = [(f"`${{{name}}}`", one.meaning) for name, one in PLACEHOLDERS.items()]
+    built_in = f"## The built-in template\n\n```text\n{BUILT_IN}```\n"
+    return f"{_RELEASE_RECORD}\n{table(('placeholder', 'what it becomes'), rows)}\n{built_in}"
 
 
 def exit_codes() -> str:
@@ -66,6 +85,8 @@ def _command(command: Command) -> str:
 
 
 def _flag(option: Option) -> str:
+    if option.where is Where.SECRET:
+        return f"`{option.name}`, as an input only"
     return f"`--{option.name}`" if option.kind is Kind.FLAG else f"`--{option.name} {option.metavar}`"
 
 

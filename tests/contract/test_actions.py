@@ -66,7 +66,7 @@ def test_outputs_are_what_a_run_writes(verb: Command) -> None:
 def test_inputs_reach_the_command_line_as_variables_and_gates_as_flags(verb: Command) -> None:
     env = action(verb.name)["runs"]["steps"][0]["env"]
     for option in verb.options:
-        if option.where is Where.EVERYWHERE:
+        if option.where in (Where.EVERYWHERE, Where.SECRET):
             assert env.pop(option.variable) == f"${{{{ inputs.{option.name} }}}}"
         elif option.where is Where.GATE:
             assert f"inputs.{option.name}" in env.pop(option.name.upper().replace("-", "_"))

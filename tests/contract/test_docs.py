@@ -126,7 +126,7 @@ def test_a_command_in_the_documentation_exists(page: Path) -> None:
             if not line.startswith("deploy-actions "):
                 continue
             verb, *words = shlex.split(line, comments=True)[1:]
-            known = {f"--{option.name}" for option in TABLE[verb].options}
+            known = {f"--{option.name}" for option in TABLE[verb].options if option.where is not Where.SECRET}
             assert {word for word in words if word.startswith("--")} <= known, line
 
 
@@ -184,7 +184,4 @@ def test_no_page_speaks_of_the_machine_that_it_was_written_on(page: Path) -> Non
 def test_the_workflows_of_the_example_are_those_of_the_templates() -> None:
     ours, theirs = ROOT / "templates" / ".github", ROOT / "examples" / "hello" / ".github" / "workflows"
     assert (theirs / "rollback.yml").read_text("utf-8") == (ours / "rollback.yml").read_text("utf-8")
-    template, example = (YAML(typ="safe", pure=True).load(folder / "cd.yml") for folder in (ours, theirs))
-    assert example["jobs"].pop("image")
-    assert example["jobs"]["staging"].pop("needs") == "image"
-    assert example == template
+    assert (theirs / "cd.yml").read_text("utf-8") == (ours / "cd.yml").read_text("utf-8")

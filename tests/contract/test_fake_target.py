@@ -200,6 +200,29 @@ class TestDeploy:
         assert outcome.failure.cause == "disk: 3 %, wanted 20 %"
         assert world.applied == []
 
+    def test_what_a_release_must_have_ready_is_told_together_with_the_targets_own_checks(self) -> None:
+        world = with_v1()
+        world.preflight = (CheckResult(name="disk", mark=Mark.FAILED, value="3 %", bound="20 %"),)
+        world.listed = (
+            CheckResult(name="draft", mark=Mark.FAILED, value="none", bound="a file"),
+            CheckResult(name="setting KEY", mark=Mark.WARNED, value="set", bound="good for longer"),
+        )
+        for verb in (Verb.PREFLIGHT, Verb.DEPLOY):
+            outcome = world.play(verb, version="v2")
+            ends(outcome, Status.FAILED, Reason.PREFLIGHT, 3)
+            assert outcome.failure is not None
+            assert outcome.failure.cause == "disk: 3 %, wanted 20 %; draft: none, wanted a file"
+            told = {"DEPLOY_VERSION": "v2", "DEPLOY_PREVIOUS_VERSION": "v1"}
+            assert told.items() <= world.listed_for[-1].items()
+        assert world.applied == []
+
+    def test_a_rollback_is_not_held_up_by_what_a_release_must_have_ready(self) -> None:
+        world = with_v1()
+        ends(world.deploy("v2"), Status.DEPLOYED, Reason.DEPLOYED, 0)
+        world.listed = (CheckResult(name="draft", mark=Mark.FAILED, value="none", bound="a file"),)
+        ends(world.play(Verb.ROLLBACK, version="v1"), Status.DEPLOYED, Reason.DEPLOYED, 0)
+        ends(world.deploy("v1"), Status.UNCHANGED, Reason.UNCHANGED, 0)
+
     @pytest.mark.parametrize("end", [Ran(code=1, stderr="no"), TimedOut("too long")])
     def test_a_failed_hook_before_the_switch_changes_nothing(self, end: Ran | Exception) -> None:
         world = with_v1(extra=HOOKS)

@@ -43,6 +43,11 @@ def mappings(node: object) -> Iterator[dict[str, Any]]:
         yield from mappings(under)
 
 
+def deploying(workflow: Any) -> dict[str, Any]:
+    """The jobs of a workflow that work on an environment."""
+    return {name: job for name, job in workflow["jobs"].items() if name != "build"}
+
+
 def tool(name: str, *args: str | Path) -> str:
     """What a linter complains about; empty when it does not."""
     program = Path(sys.executable).with_name(name)
@@ -69,8 +74,9 @@ def test_a_template_gives_actions_the_inputs_that_they_have(path: Path) -> None:
     for step in used:
         verb = step["uses"].split("/")[2].partition("@")[0]
         options = {option.name: option for option in TABLE[verb].options}
-        assert set(step.get("with", {})) <= options.keys()
-        assert "environment" not in options or step["with"]["environment"]
+        given = set(step.get("with", {}))
+        assert given <= set(options)
+        assert {name for name, option in options.items() if option.required} <= given
 
 
 def test_the_gate_has_the_least_rights_and_a_time_limit() -> None:
@@ -97,7 +103,7 @@ def test_the_gate_of_an_example_is_the_templates_with_its_tools(name: str) -> No
 def test_a_job_of_a_template_has_the_least_rights_one_turn_and_a_finalize(path: Path) -> None:
     workflow = loaded(path)
     assert workflow["permissions"] == {}
-    for job in workflow["jobs"].values():
+    for job in deploying(workflow).values():
         assert job["permissions"] == {"contents": "read"}
         assert job["concurrency"]["cancel-in-progress"] is False
         assert job["environment"]
@@ -109,8 +115,20 @@ def test_a_job_of_a_template_has_the_least_rights_one_turn_and_a_finalize(path: 
         assert checkout["with"] == {"persist-credentials": False}
 
 
+def test_the_job_that_builds_may_push_and_knows_no_environment() -> None:
+    job = loaded(ROOT / "templates/.github/cd.yml")["jobs"]["build"]
+    assert job["permissions"] == {"contents": "read", "packages": "write"}
+    assert not {"environment", "env", "concurrency"} & set(job)
+    assert job["timeout-minutes"]
+    assert job["steps"][0]["with"] == {"persist-credentials": False}
+    assert job["steps"][1]["with"]["password"] == "${{ secrets.GITHUB_TOKEN }}"
+
+
 def test_production_gets_the_version_that_staging_got() -> None:
     jobs = loaded(ROOT / "templates/.github/cd.yml")["jobs"]
+    assert jobs["staging"]["needs"] == "build"
+    (deploy,) = (step for step in jobs["staging"]["steps"] if "/deploy@" in step["uses"])
+    assert deploy["with"]["version"] == "${{ needs.build.outputs.version }}"
     assert jobs["staging"]["outputs"] == {"version": "${{ steps.deploy.outputs.version }}"}
     assert jobs["production"]["needs"] == "staging"
     (promote,) = (step for step in jobs["production"]["steps"] if "/promote@" in step["uses"])
@@ -120,7 +138,7 @@ def test_production_gets_the_version_that_staging_got() -> None:
 def test_a_rollback_shares_its_turn_with_the_deploys() -> None:
     rollback = loaded(ROOT / "templates/.github/rollback.yml")
     choices = next(node["options"] for node in mappings(rollback) if node.get("type") == "choice")
-    jobs = loaded(ROOT / "templates/.github/cd.yml")["jobs"]
+    jobs = deploying(loaded(ROOT / "templates/.github/cd.yml"))
     groups = {job["concurrency"]["group"] for job in jobs.values()}
     assert groups == {f"deploy-{environment}" for environment in choices}
     assert rollback["jobs"]["rollback"]["concurrency"]["group"] == "deploy-${{ inputs.environment }}"

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from ci_lib.domain.build import BuiltImage, Variant
 from ci_lib.domain.images import Image
 from ci_lib.domain.outcome import (
     Change,
@@ -140,8 +141,55 @@ HOSTILE_PARTIAL = replace(
     ),
 )
 
+BUILT = Outcome(
+    verb=Verb.BUILD,
+    status=Status.PASSED,
+    reason=Reason.PASSED,
+    stack="shop",
+    version="sha-2",
+    changes=(Change(image=API), Change(image=replace(WEB, tag="sha-2"))),
+    builds=(
+        BuiltImage(
+            image=API,
+            tags=("sha-2", "main"),
+            variants=(
+                Variant(platform="linux/amd64", digest="sha256:" + "23" * 32, size=31_400_000),
+                Variant(platform="linux/arm64", digest="sha256:" + "45" * 32, size=999),
+            ),
+            seconds=83.0,
+        ),
+        BuiltImage(
+            image=replace(WEB, tag="sha-2"),
+            tags=("sha-2",),
+            variants=(Variant(platform="linux/amd64", digest=OLD, size=2_100_000_000),),
+            reused=True,
+            seconds=0.2,
+        ),
+    ),
+    steps=steps("build api", "build web"),
+    actor="alice",
+    started_at="2026-03-01T12:00:00Z",
+    seconds=83.2,
+)
+
+NOT_BUILT = replace(
+    BUILT,
+    status=Status.FAILED,
+    reason=Reason.BUILD,
+    changes=BUILT.changes[:1],
+    builds=BUILT.builds[:1],
+    steps=steps("build api", "build web", failed=True),
+    failure=Failure(
+        step="build web",
+        cause=f"web could not be built: exit code: 1 {HOSTILE}",
+        hint="see the builder's output above",
+    ),
+)
+
 OUTCOMES = {
     "deployed": DEPLOYED,
+    "built": BUILT,
+    "not-built": NOT_BUILT,
     "deployed-with-overrides": replace(
         DEPLOYED,
         changes=(Change(image=API, previous_digest=OLD), Change(image=WEB, previous_digest=OLD)),

@@ -4,6 +4,7 @@ The stack is small on purpose: what a health check, a one-shot service or a seco
 on who calls the command line, and `test_compose.py` tests it.
 """
 
+import shutil
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Self
 
 from tests.integration.act_support import Caller, Ran
 from tests.integration.shop import Shop
-from tests.lab.images import Hello
+from tests.lab.images import SOURCES, Hello
 
 GOOD, WRONG = "sha-good", "sha-wrong"
 
@@ -53,6 +54,18 @@ jobs:
 """
 
 
+DOCKERFILE = """\
+FROM scratch
+COPY busybox /bin/busybox
+RUN ["/bin/busybox", "--install", "-s", "/bin"]
+COPY hello.sh /hello.sh
+EXPOSE 8000
+ARG DEPLOY_VERSION
+ENV HELLO_BEHAVIOUR=nohealth HELLO_VERSION=$DEPLOY_VERSION
+CMD ["/bin/sh", "/hello.sh"]
+"""
+
+
 @dataclass(frozen=True)
 class Chapter:
     """One run of a workflow, and the versions that the services themselves name after it."""
@@ -76,7 +89,7 @@ class Story:
 
 @dataclass(frozen=True)
 class Stage:
-    """A stack whose folder is also the caller's repository, committed, with all its images pushed."""
+    """A stack whose folder is also the caller's repository, committed, with all images pushed but its own."""
 
     shop: Shop
     caller: Caller
@@ -94,14 +107,23 @@ class Stage:
             "json_field": "status",
             "equals": "ok",
         }
-        shop = Shop(folder=folder, project=project, hello=hello, small=True, stack={"checks": [ready]})
+        built = {
+            "repository": hello.reference("acme/web"),
+            "services": ["nginx"],
+            "build": {"context": "app", "builder": "classic", "args_env": ["DEPLOY_VERSION"]},
+        }
+        stack = {"checks": [ready], "images": {"web": built}}
+        shop = Shop(folder=folder, project=project, hello=hello, small=True, stack=stack)
         (folder / ".gitignore").write_text("srv/\n")
+        (folder / "app").mkdir()
+        (folder / "app" / "Dockerfile").write_text(DOCKERFILE)
+        shutil.copy(SOURCES / "hello" / "hello.sh", folder / "app")
+        shutil.copy(str(shutil.which("busybox")), folder / "app" / "busybox")
         caller = Caller(folder=folder, cache=cache)
         caller.workflow("cd.yml")
         caller.workflow("force.yml", FORCE)
         caller.workflow("rollback.yml")
         version = f"sha-{caller.commit()}"
-        shop.release(version)
         shop.release(GOOD)
         hello.push("acme/web", tag=WRONG, behaviour="crashloop")
         return cls(shop=shop, caller=caller, version=version)

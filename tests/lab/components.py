@@ -164,19 +164,27 @@ class Daemon:
         self.stop()
 
 
-class Registry(Daemon):
-    """An image registry without a password, in which manifests can be deleted."""
+USER, PASSWORD = "kim", "a-password-of-the-laboratory"
+_HTPASSWD = f"{USER}:$2b$05$lRIO9jD4sn/OinwQJLUPbentWM87.ye3645RhKD6EEX07OQPhR5Cq\n"
+"""The password as a registry wants it: bcrypt, which neither Python nor Debian's own programs make."""
 
-    def __init__(self, folder: Path) -> None:
+
+class Registry(Daemon):
+    """An image registry in which manifests can be deleted; `login`: only for `USER` with `PASSWORD`."""
+
+    def __init__(self, folder: Path, *, login: bool = False) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        self._login = login
         self.port = free_port()
         self.address = f"{HOST}:{self.port}"
         config = folder / "config.json"  # every JSON document is YAML
         storage = {"filesystem": {"rootdirectory": str(folder / "data")}, "delete": {"enabled": True}}
         log = {"level": "warn", "accesslog": {"disabled": True}}
-        config.write_text(
-            json.dumps({"version": 0.1, "log": log, "storage": storage, "http": {"addr": self.address}})
-        )
+        document = {"version": 0.1, "log": log, "storage": storage, "http": {"addr": self.address}}
+        if login:
+            (folder / "htpasswd").write_text(_HTPASSWD)
+            document["auth"] = {"htpasswd": {"realm": "lab", "path": str(folder / "htpasswd")}}
+        config.write_text(json.dumps(document))
         super().__init__(folder, ["docker-registry", "serve", config], self._answers)
 
     @staticmethod
@@ -195,7 +203,7 @@ class Registry(Daemon):
 
     def _answers(self) -> bool:
         with contextlib.suppress(OSError, http.client.HTTPException):
-            return self._request("GET", "/v2/") == 200
+            return self._request("GET", "/v2/") == (401 if self._login else 200)
         return False
 
     def _request(self, method: str, path: str) -> int:

@@ -172,6 +172,12 @@ def cache_folder() -> Path:
     return Path(base, "deploy-actions-lab")
 
 
+def buildx_plugin() -> Path | None:
+    """Docker's plug-in buildx, which `install.sh` puts where only the tests find it."""
+    path = cache_folder() / "docker-buildx"
+    return path if path.exists() else None
+
+
 def _hello_name(behaviour: Behaviour, version: str) -> str:
     return f"{LOCAL}/hello-{behaviour}:{version}"
 

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Installs what the integration tests need and PyPI does not have: Debian packages, Docker Compose and
+# Installs what the integration tests need and PyPI does not have: Debian packages, Docker plug-ins and
 # a few Node packages. For a throw-away Debian machine (CI, a sandbox), as root; run again, it only looks.
 set -euo pipefail
 
 readonly LAB="${BASH_SOURCE[0]%/*}"
 readonly PACKAGES=(docker.io iptables openssh-server openssh-client docker-registry rsync mmdebstrap
     busybox-static git make)
-readonly COMPOSE="${DOCKER_CONFIG:-$HOME/.docker}/cli-plugins/docker-compose"
+readonly PLUGINS="${DOCKER_CONFIG:-$HOME/.docker}/cli-plugins"
+readonly CACHE="${DEPLOY_ACTIONS_LAB_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/deploy-actions-lab}"
 
 say() { echo "install.sh: $*"; }
 die() { say "$*" >&2 && exit 1; }
@@ -30,17 +31,20 @@ debian_packages() {
     DEBIAN_FRONTEND=noninteractive apt install --no-install-recommends "${missing[@]}"
 }
 
-# Debian 12 has no Compose v2. Debian 13's package needs nothing newer than libc6 of Debian 12, so its one
-# binary is unpacked. The lists and the cache of the machine's own apt are not touched, so trixie never
-# becomes a source of upgrades.
-compose_plugin() {
-    docker compose version >/dev/null 2>&1 && return
-    local uri dir
+# Debian 12 has neither Compose v2 nor buildx. Debian 13's packages need nothing newer than libc6 of Debian 12,
+# so their one binary each is unpacked. The lists and the cache of the machine's own apt are not touched, so
+# trixie never becomes a source of upgrades. Buildx goes where only the tests find it: the machine's own
+# `docker build` stays what it is.
+docker_plugins() {
+    local wanted=() uri dir
+    docker compose version >/dev/null 2>&1 || wanted+=(docker-compose)
+    docker buildx version >/dev/null 2>&1 || [[ -x $CACHE/docker-buildx ]] || wanted+=(docker-buildx)
+    ((${#wanted[@]})) || return 0
     # shellcheck disable=SC2016 # apt fills the names in
     uri="$(apt-get indextargets --format '$(CREATED_BY) $(ORIGIN) $(REPO_URI)' |
         awk '$1 == "Packages" && $2 == "Debian" && $3 !~ /security/ { print $3; exit }')"
-    [[ -n $uri ]] || die "apt has no Debian source that could hold docker-compose; run apt-get update first"
-    say "fetching Docker Compose out of Debian trixie"
+    [[ -n $uri ]] || die "apt has no Debian source that could hold ${wanted[*]}; run apt-get update first"
+    say "fetching ${wanted[*]} out of Debian trixie"
     dir="$(mktemp -d)"
     # shellcheck disable=SC2064 # the folder of now
     trap "rm -rf '$dir'" EXIT
@@ -50,9 +54,14 @@ compose_plugin() {
     local options=(-o "Dir::Etc::SourceList=$dir/trixie.list" -o Dir::Etc::SourceParts=/dev/null
         -o "Dir::State::Lists=$dir/lists" -o "Dir::Cache=$dir/cache" -o "APT::Sandbox::User=$(id -un)")
     apt "${options[@]}" update
-    (cd "$dir" && apt "${options[@]}" download docker-compose)
-    dpkg -x "$dir"/docker-compose_*.deb "$dir/root"
-    install -D -m 0755 "$dir/root/usr/libexec/docker/cli-plugins/docker-compose" "$COMPOSE"
+    (cd "$dir" && apt "${options[@]}" download "${wanted[@]}")
+    local package target
+    for package in "${wanted[@]}"; do
+        dpkg -x "$dir/$package"_*.deb "$dir/root"
+        target="$CACHE/$package"
+        [[ $package != docker-compose ]] || target="$PLUGINS/$package"
+        install -D -m 0755 "$dir/root/usr/libexec/docker/cli-plugins/$package" "$target"
+    done
     docker compose version
 }
 
@@ -70,6 +79,6 @@ node_packages() {
 }
 
 debian_packages
-compose_plugin
+docker_plugins
 node_packages
 say "everything is there"

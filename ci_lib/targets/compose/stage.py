@@ -5,9 +5,11 @@ the release has not (``.env``) is linked in, so that Compose sees the folder as 
 """
 
 import secrets
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from ci_lib.config.resolved import Resolved
 from ci_lib.domain.errors import StepFault
 from ci_lib.domain.images import Release
 from ci_lib.domain.plan import Step, StepReport
@@ -168,9 +170,7 @@ class Stage:
         """The checkout's files; raise ``StepFault`` when a Compose file is not among them."""
         settings = self._site.settings
         folder = Path(settings.folder) / self._site.compose.source
-        records = settings.records
-        here = not records.host or settings.hosts[records.host].local
-        tree = read_tree(folder, without=(Path(settings.folder) / records.path,) if here else ())
+        tree = read_tree(folder, without=tuple(Path(settings.folder) / path for path in _not_ours(settings)))
         missing = [name for name in self._site.compose.files if name not in tree]
         if missing:
             raise StepFault(
@@ -217,3 +217,11 @@ class Stage:
             reason=Reason.PREFLIGHT,
         )
         return parse(text, staged=f"{self._site.state}/{name}", run_dir=self._site.run_dir)
+
+
+def _not_ours(settings: Resolved) -> Iterator[str]:
+    """Paths in the checkout that are no part of a release: the ledger, and what is written about releases."""
+    records, release = settings.records, settings.settings.release
+    if not records.host or settings.hosts[records.host].local:
+        yield records.path
+    yield from filter(None, (release.record, release.draft, release.template))

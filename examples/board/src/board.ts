@@ -12,14 +12,15 @@ const MOST = 100;
 
 /** The newest notices, in memory: a board forgets, and so does this one when it restarts. */
 export class Board {
-  #notices: Notice[] = [];
+  readonly #notices: Notice[] = [];
   #pinned = 0;
 
   /** Pin what a request's body holds; the oldest notice falls off when the board is full. */
   pin(body: string): Notice {
     const notice = { id: this.#pinned + 1, text: textOf(body) };
     this.#pinned = notice.id;
-    this.#notices = [...this.#notices, notice].slice(-MOST);
+    this.#notices.push(notice);
+    if (this.#notices.length > MOST) this.#notices.shift();
     return notice;
   }
 

@@ -156,8 +156,8 @@ def test_a_good_file_is_loaded_with_its_lines(good: str) -> None:
             (
                 "deploy.yml:14: stacks.shop.environments.staging.target: unknown key, known are:"
                 " compose, process, checks,"
-                " verify, hooks, limits, preflight, backup, migration, evidence, registries, history_name,"
-                " history_env"
+                " verify, hooks, limits, preflight, backup, migration, release, evidence, registries,"
+                " history_name, history_env"
             ),
         ),
     ],

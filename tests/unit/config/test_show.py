@@ -89,6 +89,7 @@ settings:
     after_verify: []
     on_failure: []
   limits:
+    build: 30m
     prepare: 2m
     pull: 1h
     backup: 15m
@@ -102,6 +103,17 @@ settings:
     path: /srv/backups/shop
     keep: 10
     postgres: []
+  release:
+    draft: ''
+    sections:
+    - Scope
+    - Risk
+    - Contacts
+    links: []
+    questions: []
+    settings: []
+    record: ''
+    template: ''
   evidence:
     logs: true
     mask_env: []

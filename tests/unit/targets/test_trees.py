@@ -44,6 +44,11 @@ def test_only_the_very_folder_is_left_out_and_no_other_of_its_name(project: Path
     assert "conf/records/a" in read_tree(project, without=[project / "records"])
 
 
+def test_single_files_can_be_left_out(project: Path) -> None:
+    tree = read_tree(project, without=[project / "conf" / "app.ini", project / "out" / "gone"])
+    assert set(read_tree(project)) - set(tree) == {"conf/app.ini"}
+
+
 def test_a_folder_that_is_missing_or_elsewhere_or_above_changes_nothing(project: Path) -> None:
     elsewhere = [project / "nowhere", project.parent / "records", project.parent, project]
     assert read_tree(project, without=elsewhere) == read_tree(project)
