@@ -13,7 +13,7 @@ COMPLAINTS: Final = 10
 
 def job_line(result: JobResult) -> str:
     """A finished job in a few words."""
-    return f"{result.name:<24} {duration(result.seconds)}" + (f"  {result.why}" if result.why else "")
+    return f"{result.name:<24} {duration(result.seconds)}" + (f"  {result.remark}" if result.remark else "")
 
 
 def complaints(result: JobResult) -> list[tuple[Spot, str]]:

@@ -13,9 +13,11 @@ from ci_lib.domain.errors import ConfigFault, UsageFault
 from ci_lib.domain.gate import JobResult
 from ci_lib.domain.outcome import Outcome
 from ci_lib.domain.reasons import Exit, Reason, Status, Verb
-from ci_lib.engine.gate import GateTools, Told, run_gate
+from ci_lib.engine.gate import GateTools, run_gate
+from ci_lib.engine.gate_command import Told
 from ci_lib.engine.gate_reports import Reports, State
 from ci_lib.ports.live import LiveRunner
+from ci_lib.ports.processes import SystemProcesses, process_table, this_process
 from ci_lib.ports.system import SystemClock, cancel_on_signals
 from ci_lib.readers.merged import merge
 from ci_lib.readers.raw import LIMIT
@@ -52,6 +54,8 @@ def _played(values: Values, session: Session) -> Outcome:
         clock=clock,
         reporter=session.reporter,
     )
+    if any(job.services for job in jobs):
+        _sweep(session)
     return run_gate(jobs, base, tools)
 
 
@@ -85,6 +89,13 @@ def _load(path: str) -> bytes:
         return file.read(LIMIT + 1)
 
 
+def _sweep(session: Session) -> None:
+    """Remove the services of earlier gates that were killed and so could not do it themselves."""
+    from ci_lib.targets.compose.leftovers import sweep
+
+    sweep(session.runner, table=process_table(), alive=SystemProcesses().alive, told=session.reporter.output)
+
+
 @contextmanager
 def _services(
     session: Session, folder: Path, job: GateJob, live: LiveRunner, told: Told
@@ -92,12 +103,13 @@ def _services(
     if not job.services:
         yield {}
         return
+    from ci_lib.targets.compose.leftovers import project_name
     from ci_lib.targets.compose.throwaway import services
 
     with services(
         session.runner,
         str(folder / job.services),
-        project=f"gate-{secrets.token_hex(6)}",
+        project=project_name(process_table(), this_process(), secrets.token_hex(6)),
         limit=job.time_limit,
         clock=SystemClock(),
         live=live,

@@ -4,10 +4,14 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from ci_lib.config.patterns import ENV, NAME, SERVICE
+from ci_lib.config.patterns import ENV, NAME, PREFIX, SERVICE
 
 Name = Annotated[str, StringConstraints(pattern=NAME)]
 """Names become paths, labels and lines of a log: lower case, digits, dash, underscore, 63 at most."""
+Prefix = Annotated[str, StringConstraints(pattern=PREFIX)]
+"""The beginning of a name, short enough to leave room for its end."""
+Words = Annotated[str, StringConstraints(min_length=1)]
+"""Any text but none."""
 EnvName = Annotated[str, StringConstraints(pattern=ENV)]
 """The name of an environment variable: secrets stand in the file as such names alone."""
 ServiceName = Annotated[str, StringConstraints(pattern=SERVICE)]

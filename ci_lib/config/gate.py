@@ -1,10 +1,10 @@
 """The shape of deploy.yml's ``gate:``: the jobs that ``lint-test`` runs, and how their results are read."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
-from ci_lib.config.base import Argv, EnvName, Model, Name
+from ci_lib.config.base import Argv, EnvName, Model, Name, Prefix, Words
 from ci_lib.config.presets import PRESETS, Preset
 from ci_lib.config.units import Percent, TimeLimit
 from ci_lib.domain.gate import Severity
@@ -37,7 +37,9 @@ class GateJob(Model):
     allow_failure: bool = False
     """A failure is a warning."""
     fallback: Argv | None = None
-    """Runs instead where the program is missing or cannot be started (exit code 126 or 127)."""
+    """Runs instead where the command cannot run: program, module or script is missing, or `cannot_run`."""
+    cannot_run: tuple[Words, ...] = ()
+    """The command cannot run, either, where it fails and a line of its output contains one of these texts."""
     group: Name | None = None
     """Jobs of the same group run at the same time; they must stand next to each other."""
     env: dict[EnvName, str] = Field(default_factory=dict)
@@ -45,7 +47,7 @@ class GateJob(Model):
     services: str | None = None
     """Compose file, relative to deploy.yml: it is up and healthy while the job runs, and then removed."""
     install: str = ""
-    """What to do where the program is missing; part of the message."""
+    """What to do where the command cannot run; part of the message."""
     junit: tuple[str, ...] = ()
     """JUnit XML files. In every report's path `*` and `**` are understood."""
     allow_no_tests: bool = False
@@ -76,18 +78,52 @@ class GateJob(Model):
         return any(getattr(self, scan) == STDOUT for scan in SCANS)
 
 
+class PlacedPreset(Model):
+    """A preset whose jobs run in a folder, or have names of their own beside those of another preset."""
+
+    use: Preset
+    """The preset."""
+    folder: str = "."
+    """Where its jobs run, relative to deploy.yml."""
+    prefix: Prefix | None = None
+    """Stands before the names of its jobs and their group: `web` makes `web-lint` of `lint`."""
+
+
+def _form(value: object) -> str:
+    return "mapping" if isinstance(value, dict | PlacedPreset) else "name"
+
+
+PresetEntry = Annotated[
+    Annotated[Preset, Tag("name")] | Annotated[PlacedPreset, Tag("mapping")], Discriminator(_form)
+]
+"""A preset by its name alone, or as a mapping."""
+
+
 class Gate(Model):
     """What `lint-test` runs: the jobs of the presets, then the project's others, each in its order."""
 
-    presets: tuple[Preset, ...] = ()
+    presets: tuple[PresetEntry, ...] = ()
     """Ready-made: `format` (Python), `lint`, `types`, all in group `static`; `test`, `integration` (Node)."""
     jobs: tuple[GateJob, ...] = ()
     """The project's own. A job with the name of a preset's job takes its place."""
 
 
-def preset_jobs(preset: Preset) -> tuple[GateJob, ...]:
-    """The jobs of one preset."""
-    return tuple(GateJob.model_validate(job) for job in PRESETS[preset])
+def placed(entry: PresetEntry) -> PlacedPreset:
+    """The entry as a mapping, which is what its name alone stands for."""
+    return entry if isinstance(entry, PlacedPreset) else PlacedPreset(use=entry)
+
+
+def preset_jobs(entry: PresetEntry) -> tuple[GateJob, ...]:
+    """The jobs of one preset, where it was put and under the names that it has there."""
+    preset = placed(entry)
+    jobs = (GateJob.model_validate({**job, "folder": preset.folder}) for job in PRESETS[preset.use])
+    return tuple(_prefixed(job, preset.prefix) if preset.prefix else job for job in jobs)
+
+
+def _prefixed(job: GateJob, prefix: str) -> GateJob:
+    # Its group as well: jobs of one group stand next to each other, and other jobs stand between two presets.
+    group = job.group and f"{prefix}-{job.group}"
+    return job.model_copy(update={"name": f"{prefix}-{job.name}", "group": group})
 
 
 def jobs_of(gate: Gate) -> tuple[GateJob, ...]:

@@ -4,12 +4,17 @@ from collections.abc import Iterator
 from itertools import pairwise
 from posixpath import normpath
 
-from ci_lib.config.gate import SCANS, STDOUT, Gate, GateJob, jobs_of, preset_jobs
+from ci_lib.config.gate import SCANS, STDOUT, Gate, GateJob, jobs_of, placed, preset_jobs
 from ci_lib.config.mistakes import Mistake, Path
 from ci_lib.config.text import listed, quoted
 
-_NEEDS = {"coverage_min": ("coverage",), "allow_no_tests": ("junit",), "fail_on": SCANS}
-"""Keys that say how a report is judged → the reports, of which one must be there."""
+_NEEDS = {
+    "coverage_min": ("coverage",),
+    "allow_no_tests": ("junit",),
+    "fail_on": SCANS,
+    "cannot_run": ("fallback", "install"),
+}
+"""Keys that only matter beside others → those, of which one must be there."""
 
 
 def broken_gate(gate: Gate, path: Path) -> Iterator[Mistake]:
@@ -27,15 +32,18 @@ def broken_gate(gate: Gate, path: Path) -> Iterator[Mistake]:
 
 def _presets(gate: Gate, path: Path) -> Iterator[Mistake]:
     """Two presets with a job of the same name: which one was meant, nobody could tell."""
-    for at, preset in enumerate(gate.presets):
-        for before in gate.presets[:at]:
+    for at, entry in enumerate(gate.presets):
+        preset = placed(entry)
+        if wrong := _path("folder", preset.folder):
+            yield Mistake(path=(*path, at, "folder"), text=wrong)
+        for before in map(placed, gate.presets[:at]):
             taken = {job.name for job in preset_jobs(before)}
             shared = [job.name for job in preset_jobs(preset) if job.name in taken]
             if preset == before:
-                yield Mistake(path=(*path, at), text=f"{quoted(preset)} is listed already")
+                yield Mistake(path=(*path, at), text=f"{quoted(preset.use)} is listed already")
             elif shared:
-                text = f"{quoted(before)} and {quoted(preset)} both have the jobs {listed(shared)}: "
-                text += "keep one, and write the other's under jobs, with other names"
+                text = f"{quoted(before.use)} and {quoted(preset.use)} both have the jobs {listed(shared)}: "
+                text += f"give one of them a prefix, as in {{use: {preset.use}, prefix: web}}"
                 yield Mistake(path=(*path, at), text=text)
 
 
@@ -67,12 +75,16 @@ def _job(job: GateJob, path: Path) -> Iterator[Mistake]:
     for under, text in _paths(job):
         if wrong := _path(under[0], text):
             yield Mistake(path=(*path, *under), text=wrong)
+    for at, sign in enumerate(job.cannot_run):
+        if "\n" in sign:
+            text = "must be one line: output is read line by line"
+            yield Mistake(path=(*path, "cannot_run", at), text=text)
     from_output = [key for key in SCANS if getattr(job, key) == STDOUT]
     for key in from_output[1:]:
         text = f"the standard output is read as {from_output[0]} already"
         yield Mistake(path=(*path, key), text=text)
     for key, reports in _NEEDS.items():
-        if key in job.model_fields_set and all(getattr(job, report) in (None, ()) for report in reports):
+        if key in job.model_fields_set and not any(getattr(job, report) for report in reports):
             yield Mistake(path=(*path, key), text=f"has no effect without {' or '.join(reports)}")
 
 

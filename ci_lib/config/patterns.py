@@ -7,6 +7,7 @@ no ``\d`` or ``\w``, which mean more than ASCII to one and less to the other.
 from dataclasses import dataclass
 
 NAME = r"^[a-z0-9][a-z0-9_-]{0,62}$"
+PREFIX = r"^[a-z0-9][a-z0-9_-]{0,31}$"
 SERVICE = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
 ENV = r"^[A-Za-z_][A-Za-z0-9_]*$"
 CHECK = r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,62}$"
@@ -33,6 +34,10 @@ KINDS: dict[str, Kind] = {
     NAME: Kind(
         word="name",
         rule='use lower-case letters, digits, "-" and "_", 63 at most, and begin with a letter or digit',
+    ),
+    PREFIX: Kind(
+        word="short name",
+        rule='use lower-case letters, digits, "-" and "_", 32 at most, and begin with a letter or digit',
     ),
     SERVICE: Kind(
         word="service",

@@ -38,18 +38,22 @@ def _python(run: tuple[str, ...], install: str) -> Jobs:
 
 def _node(manager: str, install: str) -> Jobs:
     """Scripts of package.json. Only the project knows their reporters, so their exit codes decide."""
-    tests = {"install": install, **_TESTS}
+
+    def job(name: str, script: str, more: Mapping[str, object]) -> Mapping[str, object]:
+        needs = f"{install}; package.json must have the script {script}"
+        return {"name": name, "command": (manager, "run", script), "install": needs, **more}
+
     return (
-        {"name": "lint", "command": (manager, "run", "lint"), "install": install, **_STATIC},
-        {"name": "types", "command": (manager, "run", "typecheck"), "install": install, **_STATIC},
-        {"name": "test", "command": (manager, "run", "test"), **tests},
-        {"name": "integration", "command": (manager, "run", "test:integration"), **tests},
+        job("lint", "lint", _STATIC),
+        job("types", "typecheck", _STATIC),
+        job("test", "test", _TESTS),
+        job("integration", "test:integration", _TESTS),
     )
 
 
 PRESETS: Final[Mapping[Preset, Jobs]] = {
     "python-uv": _python(
-        ("uv", "run"),
+        ("uv", "run", "--locked"),
         "install uv (https://docs.astral.sh/uv or astral-sh/setup-uv), then run: uv add --dev",
     ),
     "python-pip": _python(

@@ -72,11 +72,11 @@ def _type(node: Node, titles: dict[str, str]) -> str:
     """What may stand there, in words."""
     if "$ref" in node:
         return f"[mapping](#{_slug(titles[node['$ref'].rpartition('/')[2]])})"
-    if "anyOf" in node:
-        return " or ".join(_type(under, titles) for under in node["anyOf"] if under.get("type") != "null")
-    if "oneOf" in node:
+    if "discriminator" in node:
         links = [f"[{kind}](#{_slug(titles[ref.rpartition('/')[2]])})" for kind, ref in _kinds(node).items()]
         return ", ".join(links)
+    if either := node.get("anyOf") or node.get("oneOf"):
+        return " or ".join(_type(under, titles) for under in either if under.get("type") != "null")
     if choices := _choices(node):
         return " or ".join(f"`{choice}`" for choice in choices)
     if node.get("pattern") in KINDS:

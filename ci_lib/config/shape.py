@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from types import NoneType, UnionType
 from typing import Annotated, Literal, TypeGuard, Union, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Tag
 
 from ci_lib.config.mistakes import Path
 from ci_lib.config.models import DeployConfig
@@ -52,7 +52,7 @@ def is_model(annotation: object) -> TypeGuard[type[BaseModel]]:
 
 
 def is_union(annotation: object) -> bool:
-    """Whether it is one of several models, told apart by ``type``."""
+    """Whether it is one of several: models that ``type`` tells apart, or forms that have a tag each."""
     return get_origin(annotation) in (Union, UnionType)
 
 
@@ -72,7 +72,13 @@ def choices(annotation: object) -> tuple[object, ...]:
 
 
 def _member(union: object, tag: str) -> object:
-    return next((one for one in get_args(union) if tag in choices(keys(one)["type"])), None)
+    return next((one for one in get_args(union) if tag in _tags(one)), None)
+
+
+def _tags(member: object) -> tuple[object, ...]:
+    """What names a member of a union in pydantic's locations."""
+    tags = tuple(mark.tag for mark in get_args(member)[1:] if isinstance(mark, Tag))
+    return tags or (choices(keys(member)["type"]) if is_model(member) else ())
 
 
 def _inside(annotation: object, part: str | int) -> object:

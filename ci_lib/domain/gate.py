@@ -103,7 +103,8 @@ class JobResult:
     """How one job of the gate ended.
 
     ``why`` says why it did not pass, ``allowed`` that it may fail (then ``mark`` is WARNED). ``tries`` counts
-    how often it ran; ``fell_back`` that its fallback ran instead. ``threshold`` is the demanded coverage.
+    how often it ran; ``fell_back`` says why its fallback ran instead, if so. ``threshold`` is the demanded
+    coverage.
     """
 
     name: str
@@ -113,9 +114,15 @@ class JobResult:
     why: str = ""
     allowed: bool = False
     tries: int = 1
-    fell_back: bool = False
+    fell_back: str = ""
     reading: Reading = field(default_factory=Reading)
     threshold: float | None = None
+
+    @property
+    def remark(self) -> str:
+        """All that there is to say in words: why its fallback ran, and why it did not pass."""
+        fallback = f"fallback, because the command cannot run: {self.fell_back}" if self.fell_back else ""
+        return "; ".join(part for part in (fallback, self.why) if part)
 
     def as_json(self) -> dict[str, Any]:
         """The form used in the result and in evidence."""

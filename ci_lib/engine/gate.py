@@ -11,18 +11,13 @@ from itertools import groupby
 
 from ci_lib.config.gate import GateJob
 from ci_lib.domain.errors import DeployError
-from ci_lib.domain.gate import JobResult, Reading, Unreadable
+from ci_lib.domain.gate import JobResult, Reading
 from ci_lib.domain.outcome import Failure, Mark, Outcome
 from ci_lib.domain.reasons import Reason, Status
 from ci_lib.domain.reporter import Reporter
+from ci_lib.engine.gate_command import Told, ended, tried
 from ci_lib.engine.gate_reports import Reports, objections
-from ci_lib.ports.protocols import Clock, Live, PortFault, Watched
-
-_NOT_STARTED = (126, 127)
-"""What a shell says of a program that cannot be started, or is not there."""
-
-Told = Callable[[str], None]
-"""Gets every line that a job's commands print."""
+from ci_lib.ports.protocols import Clock, Live, PortFault
 
 Services = Callable[[GateJob, Told], AbstractContextManager[Mapping[str, str]]]
 """Starts what a job needs beside it, and ends it with the block; yields more environment for the job."""
@@ -95,11 +90,14 @@ def _run(job: GateJob, tools: GateTools, told: Told) -> JobResult:
     wrong: list[str] = []
     try:
         with tools.services(job, told) as environment:
-            result, watched = _tried(job, result, tools, environment, told)
-        wrong.extend(_ended(job, watched))
-        reading = tools.reports.read(job, watched.output, before)
-        wrong.extend(objections(job, reading))
-    except (Unreadable, DeployError, PortFault) as fault:
+            done = tried(job, tools.live, tools.folder, environment, told)
+        code = done.watched.code
+        result = replace(result, exit_code=code, tries=done.tries, fell_back=done.fell_back)
+        wrong.extend(ended(job, done))
+        reading, unread = tools.reports.read(job, done.watched.output, before)
+        wrong.extend(objections(job, reading, unread))
+        wrong.extend(unread.values())
+    except (DeployError, PortFault) as fault:
         wrong.append(str(fault))
     why = "; ".join(wrong)
     mark = Mark.PASSED if not why else Mark.WARNED if job.allow_failure else Mark.FAILED
@@ -111,47 +109,3 @@ def _run(job: GateJob, tools: GateTools, told: Told) -> JobResult:
         threshold=job.coverage_min / 100 if job.coverage else None,
         seconds=tools.clock.monotonic() - started,
     )
-
-
-def _tried(
-    job: GateJob,
-    result: JobResult,
-    tools: GateTools,
-    environment: Mapping[str, str],
-    told: Told,
-) -> tuple[JobResult, Watched]:
-    """Run the command until it succeeds or its tries are used up, and its fallback where it cannot run."""
-    env = {**job.env, **environment}
-
-    def run(argv: tuple[str, ...]) -> Watched:
-        return tools.live.run(
-            argv,
-            timeout=job.time_limit,
-            cwd=f"{tools.folder}/{job.folder}",
-            env=env,
-            told=told,
-            capture=job.reads_output,
-        )
-
-    command, fell_back, tries = job.command, False, 0
-    while True:
-        tries += 1
-        watched = run(command)
-        if watched.code in _NOT_STARTED and job.fallback and not fell_back:
-            told(f"{command[0]} cannot be started; running the fallback")
-            command, fell_back = job.fallback, True
-            continue
-        if watched.code == 0 or tries >= job.tries:
-            return replace(result, exit_code=watched.code, tries=tries, fell_back=fell_back), watched
-        told(f"ended with {watched.code}; try {tries + 1} of {job.tries}")
-
-
-def _ended(job: GateJob, watched: Watched) -> Iterator[str]:
-    """What is wrong with how the command ended, if anything."""
-    if watched.timed_out:
-        yield f"did not end within {job.time_limit:g} s"
-    elif watched.code in _NOT_STARTED:
-        install = f": {job.install}" if job.install else ""
-        yield f"{job.command[0]} cannot be started{install}"
-    elif watched.code != 0:
-        yield f"ended with exit code {watched.code}"

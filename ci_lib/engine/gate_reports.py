@@ -1,6 +1,6 @@
 """The reports of a gate's jobs: which files count, what they say, and what there is to object to."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from posixpath import join, normpath
 
@@ -32,19 +32,32 @@ class Reports:
         """What lies there before the job runs."""
         return {path: seen for _, glob in _named(job) for path, seen in self.find(job.folder, glob).items()}
 
-    def read(self, job: GateJob, output: bytes, before: State) -> Reading:
-        """All reports of the job; raises ``Unreadable`` when one is missing, old or damaged."""
+    def read(self, job: GateJob, output: bytes, before: State) -> tuple[Reading, Mapping[str, str]]:
+        """What the job's reports say, and by their kind what is wrong with those that cannot be read.
+
+        One that is missing, old or damaged keeps nobody from reading the others: many a tool writes no
+        coverage where a test failed.
+        """
         total = Reading()
+        wrong: dict[str, str] = {}
         for kind, glob in _named(job):
-            if glob == STDOUT:
-                total += READERS[kind](output)
-                continue
-            for path in self._fresh(job, kind, glob, before):
-                try:
-                    total += READERS[kind](self.load(path))
-                except Unreadable as fault:
-                    raise Unreadable(f"{path.removeprefix(f'{self.folder}/')}: {fault}") from fault
-        return self._placed(job, total)
+            try:
+                total += self._one(job, kind, glob, output, before)
+            except Unreadable as fault:
+                wrong[kind] = f"{wrong[kind]}; {fault}" if kind in wrong else str(fault)
+        return self._placed(job, total), wrong
+
+    def _one(self, job: GateJob, kind: str, glob: str, output: bytes, before: State) -> Reading:
+        """The files that a glob names, or the output, as one."""
+        if glob == STDOUT:
+            return READERS[kind](output)
+        total = Reading()
+        for path in self._fresh(job, kind, glob, before):
+            try:
+                total += READERS[kind](self.load(path))
+            except Unreadable as fault:
+                raise Unreadable(f"{path.removeprefix(f'{self.folder}/')}: {fault}") from fault
+        return total
 
     def _placed(self, job: GateJob, reading: Reading) -> Reading:
         """The reading with places told from the checkout's top, for annotations; others are left out."""
@@ -71,14 +84,14 @@ class Reports:
         return fresh
 
 
-def objections(job: GateJob, reading: Reading) -> Iterator[str]:
-    """What is wrong with what the reports say, if anything."""
+def objections(job: GateJob, reading: Reading, unread: Container[str] = ()) -> Iterator[str]:
+    """What is wrong with what the reports say, if anything; reports of the kinds ``unread`` say nothing."""
     if failed := reading.tally(Mark.FAILED):
         yield f"{failed} of {len(reading.cases)} tests failed"
     executed = len(reading.cases) - reading.tally(Mark.SKIPPED)
-    if job.junit and not executed and not job.allow_no_tests:
+    if job.junit and "junit" not in unread and not executed and not job.allow_no_tests:
         yield "no test was executed; `allow_no_tests: true` if that is meant"
-    if job.coverage:
+    if job.coverage and "coverage" not in unread:
         yield from _coverage(job, reading)
     bad = [finding for finding in reading.findings if finding.severity >= job.fails_on]
     if bad:

@@ -1,7 +1,9 @@
 """Long-lived processes on this machine. Linux: what /proc says decides who is who."""
 
+import hashlib
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -175,6 +177,20 @@ def this_process() -> Process:
     """The process that we are."""
     stat = _stat(os.getpid())
     return Process(pid=os.getpid(), started=stat.started if stat else "")
+
+
+def process_table() -> str:
+    """Where a process id means something to us, as 12 hexadecimal digits: boot, PID namespace and user.
+
+    The user belongs to it: /proc may hide the processes of others, who would then seem to be dead. Where the
+    system does not tell, it is a table that nobody has.
+    """
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text()
+        parts = (boot, str(Path("/proc/self/ns/pid").readlink()), str(os.getuid()))
+    except OSError:
+        return secrets.token_hex(6)
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
 
 
 def machine() -> str:

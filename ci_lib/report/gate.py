@@ -18,8 +18,8 @@ def gate(jobs: tuple[JobResult, ...]) -> str:
     rows = [
         (
             _MARKS[job.mark],
-            code(job.name) + (" (fallback)" if job.fell_back else ""),
-            markdown(job.why, 1000),
+            code(job.name),
+            markdown(job.remark, 1000),
             _tests(job),
             _coverage(job),
             _findings(job),

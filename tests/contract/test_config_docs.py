@@ -46,9 +46,10 @@ stacks:
     environments:
       production: {compose: {run_dir: /srv/stacks/shop-prod, project: shop-prod}, history_name: shop-prod}
 gate:
-  presets: [python-uv]
+  presets: [python-uv, {use: node-pnpm, folder: web, prefix: web}]
   jobs:
-    - {name: lint, command: [ruff, check], fallback: [flake8], group: static, sarif: "-", fail_on: low}
+    - {name: lint, command: [ruff, check], group: static, sarif: "-", fail_on: low}
+    - {name: types, command: [mypy], fallback: [pyright], cannot_run: [no space]}
     - {name: unit, command: [pytest], env: {CI: "1"}, junit: [unit.xml], coverage: c.json, coverage_min: 90%}
 """
 
@@ -79,10 +80,15 @@ BAD = [
     ("disk_free: 20%", "disk_free: 200%"),
     ("username_env: GHCR_USER", "username_env: '${GHCR_USER}'"),
     ("      production: {compose", "      production: {target"),
-    ("[python-uv]", "[python]"),
+    ("[python-uv, ", "[python, "),
+    ("use: node-pnpm, ", ""),
+    ("use: node-pnpm", "use: node"),
+    ("prefix: web}", "prefix: Web}"),
+    ("prefix: web}", "preffix: web}"),
+    ("cannot_run: [no space]", "cannot_run: ['']"),
     ("name: unit", "name: Unit"),
     ("command: [pytest]", "command: []"),
-    ("fallback: [flake8]", "fallback: []"),
+    ("fallback: [pyright]", "fallback: []"),
     ("fail_on: low", "fail_on: unknown"),
     ("{CI: ", "{C-I: "),
     ("coverage_min: 90%", "coverage_min: 90"),

@@ -25,6 +25,8 @@ PAGES = sorted(
         *ROOT.glob("bench/*.md"),
         *(page for folder in ("docs", "examples", "templates") for page in (ROOT / folder).rglob("*.md")),
     }
+    # What a gate that ran in an example has left there.
+    - {page for name in ("node_modules", ".*") for page in (ROOT / "examples").glob(f"*/{name}/**/*.md")}
 )
 WRITTEN = [page for page in PAGES if page.parent.parent.name != "actions" and page.parent.name != "reference"]
 EXAMPLES = sorted((ROOT / "examples").glob("*/deploy.yml"))

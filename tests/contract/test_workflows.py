@@ -15,11 +15,17 @@ from tests.contract.generate import ROOT
 
 ACTIONS = sorted((ROOT / "actions").glob("*/action.yml"))
 TEMPLATES = sorted((ROOT / "templates" / ".github").glob("*.yml"))
+EXAMPLES = sorted(ROOT.glob("examples/*/.github/workflows/*.yml"))
+COPIED = [*TEMPLATES, *EXAMPLES]
+"""What callers copy."""
 OURS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 EVERY = pytest.mark.parametrize(
-    "path", [*ACTIONS, *TEMPLATES, *OURS], ids=lambda path: str(path.relative_to(ROOT))
+    "path", [*ACTIONS, *COPIED, *OURS], ids=lambda path: str(path.relative_to(ROOT))
 )
 TEMPLATE = pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
+RELEASING = pytest.mark.parametrize(
+    "path", [path for path in TEMPLATES if path.name != "ci.yml"], ids=lambda path: path.name
+)
 
 PINNED = re.compile(r"[\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
 FROM_HERE = re.compile(r"\./[\w-]+")
@@ -57,7 +63,7 @@ def test_no_expression_stands_in_a_script(path: Path) -> None:
 @EVERY
 def test_what_others_wrote_is_pinned_to_a_commit(path: Path) -> None:
     used = re.findall(r"^\s*(?:- )?uses: (.*)$", path.read_text("utf-8"), re.MULTILINE)
-    allowed = [PINNED, RELEASED] if path in TEMPLATES else [PINNED, FROM_HERE]
+    allowed = [PINNED, RELEASED] if path in COPIED else [PINNED, FROM_HERE]
     assert [use for use in used if not any(form.fullmatch(use) for form in allowed)] == []
 
 
@@ -68,11 +74,32 @@ def test_a_template_gives_actions_the_inputs_that_they_have(path: Path) -> None:
     for step in used:
         verb = step["uses"].split("/")[2].partition("@")[0]
         options = {option.name: option for option in TABLE[verb].options}
-        assert set(step["with"]) <= set(options)
-        assert {name for name, option in options.items() if option.required} <= set(step["with"])
+        given = set(step.get("with", {}))
+        assert given <= set(options)
+        assert {name for name, option in options.items() if option.required} <= given
 
 
-@TEMPLATE
+def test_the_gate_has_the_least_rights_and_a_time_limit() -> None:
+    workflow = loaded(ROOT / "templates/.github/ci.yml")
+    assert workflow["permissions"] == {}
+    job = workflow["jobs"]["gate"]
+    assert job["permissions"] == {"contents": "read"}
+    assert job["timeout-minutes"]
+    assert job["steps"][0]["with"] == {"persist-credentials": False}
+    assert "pull_request_target" not in workflow["on"]  # which would run a stranger's code with our secrets
+
+
+@pytest.mark.parametrize("name", ["orders", "board"])
+def test_the_gate_of_an_example_is_the_templates_with_its_tools(name: str) -> None:
+    template = loaded(ROOT / "templates/.github/ci.yml")
+    example = loaded(ROOT / "examples" / name / ".github/workflows/ci.yml")
+    first, *tools, last = example["jobs"]["gate"]["steps"]
+    assert tools
+    example["jobs"]["gate"]["steps"] = [first, last]
+    assert example == template
+
+
+@RELEASING
 def test_a_job_of_a_template_has_the_least_rights_one_turn_and_a_finalize(path: Path) -> None:
     workflow = loaded(path)
     assert workflow["permissions"] == {}
@@ -118,13 +145,13 @@ def test_a_rollback_shares_its_turn_with_the_deploys() -> None:
 
 
 def test_zizmor_finds_nothing() -> None:
-    assert tool("zizmor", "--offline", "--no-progress", *ACTIONS, *TEMPLATES, *OURS) == ""
+    assert tool("zizmor", "--offline", "--no-progress", *ACTIONS, *COPIED, *OURS) == ""
 
 
 @pytest.mark.parametrize(
     ("kind", "paths"),
     [
-        ("github-workflows", [*TEMPLATES, *OURS]),
+        ("github-workflows", [*COPIED, *OURS]),
         ("github-actions", ACTIONS),
         ("dependabot", [ROOT / ".github/dependabot.yml"]),
     ],

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +87,9 @@ class Caller:
 
     folder: Path
     cache: Path
+    env: dict[str, str] = field(default_factory=dict)
+    stand_ins: dict[str, Path] = field(default_factory=dict)
+    """Actions of others, as `owner/name@commit`, and what takes their place."""
     runs: int = 0
 
     def workflow(self, name: str, text: str | None = None) -> None:
@@ -120,6 +123,7 @@ class Caller:
             "--secret=GITHUB_TOKEN=a-token-that-any-registry-of-the-laboratory-takes",
             f"--local-repository=org/deploy-actions@v1={release}",
             f"--local-repository={upload}={STAND_IN}",
+            *(f"--local-repository={name}={folder}" for name, folder in self.stand_ins.items()),
             *(f"--artifact-server-path={self._store}", "--artifact-server-addr=127.0.0.1"),
             *(f"--artifact-server-port={free_port()}", "--no-cache-server"),
             *(f"--input={name.replace('_', '-')}={value}" for name, value in inputs.items()),
@@ -127,7 +131,7 @@ class Caller:
         return subprocess.Popen(
             [str(act_binary()), event, *options],
             cwd=self.folder,
-            env={**os.environ, "XDG_CACHE_HOME": str(self.cache)},
+            env={**os.environ, **self.env, "XDG_CACHE_HOME": str(self.cache)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -137,7 +141,7 @@ class Caller:
     def finish(self, process: subprocess.Popen[str]) -> Ran:
         """Wait for a started workflow; the limit is for the day on which act hangs."""
         try:
-            out, errors = process.communicate(timeout=180)
+            out, errors = process.communicate(timeout=300)
         except subprocess.TimeoutExpired:
             process.kill()
             raise

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import uuid
@@ -16,6 +17,7 @@ from ci_lib.cli.demo_files import write_demo
 from tests.integration.act_story import GOOD, WRONG, Stage, Story
 from tests.integration.act_support import STAND_IN, TEMPLATES, Caller, Ran, act_binary, release
 from tests.integration.conftest import Require
+from tests.lab import examples
 from tests.lab.components import remove_projects, wait_for
 from tests.lab.images import Hello
 
@@ -32,6 +34,13 @@ jobs:
       - uses: actions/checkout@v4
       - uses: org/deploy-actions/_setup@v1
       - uses: org/deploy-actions/_setup@v1
+"""
+
+NOTHING = """\
+name: nothing
+description: Takes the place of an action whose work is done.
+inputs: {version: {default: ""}, node-version: {default: ""}}
+runs: {using: composite, steps: [{run: "true", shell: bash}]}
 """
 
 SLOW = """\
@@ -116,6 +125,23 @@ def stories(
             remove_projects(project)
 
 
+@pytest.fixture
+def example(
+    request: pytest.FixtureRequest, require: Require, set_up: tuple[Path, Ran], tmp_path: Path
+) -> Caller:
+    """An example's repository; the actions that install uv, Node.js and pnpm find them there already."""
+    require("uv and pnpm", examples.missing())
+    folder = examples.copy(request.param, tmp_path / "caller")
+    nothing = tmp_path / "nothing"
+    nothing.mkdir()
+    (nothing / "action.yml").write_text(NOTHING)
+    used = re.findall(r"uses: (\S+@[0-9a-f]{40})", (folder / ".github/workflows/ci.yml").read_text())
+    stand_ins = {name: nothing for name in used if not name.startswith("actions/checkout@")}
+    return Caller(
+        folder=folder, cache=set_up[0], env=examples.environment(tmp_path / "bin"), stand_ins=stand_ins
+    )
+
+
 def without_build(text: str) -> str:
     """The template as one changes it who builds elsewhere."""
     before, _, rest = text.partition("  build:\n")
@@ -172,6 +198,23 @@ def test_processes_are_released_where_there_is_no_docker(
 
     assert ran.code == 0, str(ran)
     assert_released(ran, "hello", version, built=False)
+
+
+@pytest.mark.parametrize(
+    ("example", "jobs"), [("orders", 6), ("board", 4)], indirect=["example"], ids=["orders", "board"]
+)
+def test_a_pull_request_to_an_example_opens_its_gate(
+    example: Caller, jobs: int, releases: dict[str, Path], postgres_image: str
+) -> None:
+    example.env["POSTGRES_IMAGE"] = postgres_image
+
+    ran = example.act(releases["copies"], "ci.yml", "pull_request")
+
+    assert ran.code == 0, str(ran)
+    assert verdicts(ran) == [f"### ✅ The gate is open: {jobs} jobs passed"]
+    assert ran.artifacts == ["evidence-lint-test-none-none-1"]
+    (evidence,) = ran.evidence("evidence-lint-test-none-none-1")
+    assert {"findings.json", "junit.xml", "summary.md", "manifest.json"} <= evidence.keys()
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

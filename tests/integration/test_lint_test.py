@@ -1,15 +1,15 @@
 """The gate by the real command line, with real tools: ruff, pytest and coverage of this very environment."""
 
 import json
-import os
+import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.integration.gate_project import CODE, TEST, Project
 from tests.integration.shop import START
 from tests.lab.components import wait_for
 
@@ -28,43 +28,6 @@ LINT = {
     "group": "static",
     "sarif": "-",
 }
-CODE = "def add(one: int, two: int) -> int:\n    return one + two\n"
-TEST = "from lib import add\n\n\ndef test_add() -> None:\n    assert add(1, 2) == 3\n"
-
-
-class Project:
-    """A folder with a deploy.yml whose gate has these jobs."""
-
-    def __init__(self, folder: Path, *jobs: dict[str, Any]) -> None:
-        self.folder = folder
-        (folder / "lib.py").write_text(CODE)
-        (folder / "test_lib.py").write_text(TEST)
-        image = {"repository": "builds/app", "services": ["web"]}
-        config = {
-            "version": 1,
-            "records": {"store": "directory", "path": "records"},
-            "hosts": {"here": {"local": True}},
-            "environments": {"staging": {"tier": "staging", "owner": "team", "hosts": ["here"]}},
-            "stacks": {
-                "shop": {
-                    "target": "process",
-                    "images": {"app": image},
-                    "process": {"services": {"web": {"command": ["python3", "app.py"]}}},
-                }
-            },
-            "gate": {"jobs": list(jobs)},
-        }
-        (folder / "deploy.yml").write_text(json.dumps(config))
-
-    def call(self, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
-        argv = [*START, "lint-test", "--evidence", str(self.folder / "evidence"), *words]
-        return subprocess.run(
-            argv, capture_output=True, text=True, timeout=60, cwd=self.folder, env={**os.environ, **env}
-        )
-
-    def evidence(self, name: str) -> str:
-        (folder,) = (self.folder / "evidence").iterdir()
-        return (folder / name).read_text()
 
 
 def test_a_sound_project_opens_the_gate(tmp_path: Path) -> None:
@@ -93,7 +56,7 @@ def test_what_is_wrong_is_told_at_its_place_and_the_gate_is_shut(tmp_path: Path)
     findings = json.loads(project.evidence("findings.json"))
     assert [(one["job"], one["rule"], one["path"]) for one in findings] == [("lint", "F401", "lib.py")]
     summary = project.evidence("summary.md")
-    assert "no-such-scanner cannot be started: get it" in summary
+    assert "cannot run (no-such-scanner cannot be started): get it" in summary
     assert "1 of 1 tests failed" in summary
 
 
@@ -120,6 +83,38 @@ def test_a_cancelled_gate_ends_its_commands(tmp_path: Path, group: dict[str, str
     assert process.returncode == 130, out
     for path in begun:
         assert not Path(f"/proc/{path.read_text().strip()}").exists()
+
+
+def test_code_that_no_test_reaches_shuts_the_gate(tmp_path: Path) -> None:
+    project = Project(tmp_path, UNIT)
+    branch = "\n".join(f"    one += {count}" for count in range(10))
+    (tmp_path / "lib.py").write_text(f"{CODE}\n\ndef untested(one: int) -> int:\n{branch}\n    return one\n")
+    done = project.call()
+    assert done.returncode == 4, done
+    assert re.search(r"\| coverage \d\d\.\d% is below 80 % \|", project.evidence("summary.md"))
+
+
+def test_a_run_without_a_test_shuts_the_gate(tmp_path: Path) -> None:
+    project = Project(tmp_path, UNIT)
+    (tmp_path / "test_lib.py").unlink()
+    done = project.call("--json")
+    (job,) = json.loads(done.stdout)["jobs"]
+    assert (done.returncode, job["exit_code"]) == (4, 5)
+    assert "no test was executed; `allow_no_tests: true` if that is meant" in job["why"]
+
+
+def test_a_tool_that_its_launcher_does_not_find_has_a_fallback_or_says_how_to_install_it(
+    tmp_path: Path,
+) -> None:
+    linter = {"name": "lint", "command": [*PYTHON, "no_such_linter"], "install": "pip install no-such-linter"}
+    project = Project(
+        tmp_path, linter, {**linter, "name": "quick", "fallback": [*PYTHON, "compileall", "-q", "."]}
+    )
+    done = project.call("--json")
+    lint, quick = json.loads(done.stdout)["jobs"]
+    said = f"{sys.executable}: No module named no_such_linter"
+    assert (done.returncode, lint["why"]) == (4, f"cannot run ({said}): pip install no-such-linter")
+    assert (quick["mark"], quick["fell_back"]) == ("passed", said)
 
 
 def test_a_command_that_hangs_ends_at_its_limit(tmp_path: Path) -> None:

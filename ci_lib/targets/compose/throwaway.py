@@ -12,7 +12,7 @@ from typing import Any
 from ci_lib.domain.errors import Cancelled, StepFault
 from ci_lib.domain.running import Health, Running
 from ci_lib.domain.text import tail
-from ci_lib.ports.protocols import Clock, Host, Live, PortFault
+from ci_lib.ports.protocols import Clock, Host, Live, PortFault, Ran
 from ci_lib.targets.compose.commands import PROJECT, SERVICE, compose
 from ci_lib.targets.compose.observe import label, running
 from ci_lib.targets.compose.site import demand
@@ -57,6 +57,13 @@ def services(
             told(str(fault))
         raise
     throwaway.remove()
+
+
+def remove(host: Host, project: str) -> Ran:
+    """Remove all that bears a project's name, at once, with its volumes and the images that it built."""
+    argv = ("docker", "compose", "-p", project, "down", "-v", "--remove-orphans", "--rmi", "local", "-t", "0")
+    alone = {"COMPOSE_FILE": ""}  # or Compose would read the files that the job's variable names
+    return host.run(argv, timeout=_REMOVAL, env=alone)
 
 
 def published(containers: Containers) -> Mapping[str, str]:
@@ -122,13 +129,10 @@ class _Throwaway:
 
         A volume that the file only names and others have made is not ours, and stays.
         """
-        argv = ("docker", "compose", "-p", self.project, "down", "-v", "--remove-orphans", "--rmi", "local")
-        at_once = (*argv, "-t", "0")
-        alone = {"COMPOSE_FILE": ""}  # or Compose would read the files that the job's variable names
         try:
-            ran = self.host.run(at_once, timeout=_REMOVAL, env=alone)
+            ran = remove(self.host, self.project)
         except (Cancelled, KeyboardInterrupt):  # which has ended it half-way, and comes but once
-            self.host.run(at_once, timeout=_REMOVAL, env=alone)
+            remove(self.host, self.project)
             raise
         demand(ran, f"the services of project {self.project} cannot be removed")
 

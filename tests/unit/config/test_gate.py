@@ -5,7 +5,7 @@ from typing import get_args
 
 import pytest
 
-from ci_lib.config.gate import FailOn, Gate, GateJob, jobs_of, preset_jobs
+from ci_lib.config.gate import FailOn, Gate, GateJob, PlacedPreset, jobs_of, preset_jobs
 from ci_lib.config.load import load
 from ci_lib.config.presets import PRESETS, Preset
 from ci_lib.domain.gate import Severity
@@ -55,6 +55,53 @@ def names(jobs: tuple[GateJob, ...]) -> list[str]:
                 )
             ],
         ),
+        ("[python-uv]", "[5]", [f"2: gate.presets[0]: 5 is not one of {', '.join(PRESETS)}"]),
+        (
+            "[python-uv]",
+            "[{use: node-npmm}]",
+            [
+                (
+                    '2: gate.presets[0].use: "node-npmm" is not one of python-uv, python-pip, node-pnpm,'
+                    ' node-npm, did you mean "node-npm"?'
+                )
+            ],
+        ),
+        ("[python-uv]", "[{folder: web}]", ["2: gate.presets[0].use: is missing"]),
+        (
+            "[python-uv]",
+            "[{use: python-uv, foldr: web}]",
+            ['2: gate.presets[0].foldr: unknown key, did you mean "folder"?'],
+        ),
+        (
+            "[python-uv]",
+            "[{use: python-uv, folder: ../web}]",
+            [f'2: gate.presets[0].folder: "../web" {INSIDE}'],
+        ),
+        (
+            "[python-uv]",
+            "[{use: python-uv, prefix: Web}]",
+            [
+                (
+                    '2: gate.presets[0].prefix: "Web" does not fit: use lower-case letters, digits, "-" and'
+                    ' "_", 32 at most, and begin with a letter or digit'
+                )
+            ],
+        ),
+        (
+            "[python-uv]",
+            "[{use: python-uv, prefix: web}, {use: python-uv, prefix: web}]",
+            ['2: gate.presets[1]: "python-uv" is listed already'],
+        ),
+        (
+            "[python-uv]",
+            "[python-uv, {use: python-uv, folder: web}]",
+            [
+                (
+                    '2: gate.presets[1]: "python-uv" and "python-uv" both have the jobs format, lint, types,'
+                    " test: give one of them a prefix, as in {use: python-uv, prefix: web}"
+                )
+            ],
+        ),
         ("[python-uv]", "[python-uv, python-uv]", ['2: gate.presets[1]: "python-uv" is listed already']),
         (
             "[python-uv]",
@@ -62,7 +109,7 @@ def names(jobs: tuple[GateJob, ...]) -> list[str]:
             [
                 (
                     '2: gate.presets[1]: "python-uv" and "node-npm" both have the jobs lint, types, test:'
-                    " keep one, and write the other's under jobs, with other names"
+                    " give one of them a prefix, as in {use: node-npm, prefix: web}"
                 )
             ],
         ),
@@ -79,6 +126,17 @@ def names(jobs: tuple[GateJob, ...]) -> list[str]:
         ),
         ("[scan]}", "[]}", ["5: gate.jobs[1].command: must not be empty"]),
         ("[scan]}", "[scan], fallback: []}", ["5: gate.jobs[1].fallback: must not be empty"]),
+        ("[scan]}", "[scan], cannot_run: ['']}", ["5: gate.jobs[1].cannot_run[0]: must not be empty"]),
+        (
+            "[scan]}",
+            '[scan], install: x, cannot_run: [a, "b\\nc"]}',
+            ["5: gate.jobs[1].cannot_run[1]: must be one line: output is read line by line"],
+        ),
+        (
+            "[scan]}",
+            "[scan], cannot_run: [no space left]}",
+            ["5: gate.jobs[1].cannot_run: has no effect without fallback or install"],
+        ),
         ("[scan]}", "[scan], tries: 0}", ["5: gate.jobs[1].tries: must be at least 1, not 0"]),
         (
             "[scan]}",
@@ -224,6 +282,7 @@ def test_a_job_needs_no_more_than_a_name_and_a_command(good: str) -> None:
         "tries": 1,
         "allow_failure": False,
         "fallback": None,
+        "cannot_run": [],
         "group": None,
         "env": {},
         "services": None,
@@ -251,6 +310,7 @@ def test_a_job_is_read_as_it_is_written(good: str) -> None:
         "tries": 3,
         "allow_failure": True,
         "fallback": ["npm", "run", "typecheck:fast"],
+        "cannot_run": ["Unable to set up TLS"],
         "group": "fast",
         "env": {"CI": "1"},
         "services": "tests/compose.yml",
@@ -294,6 +354,37 @@ def test_a_job_of_the_same_name_takes_the_place_of_a_presets() -> None:
     assert jobs_of(made)[0] is mine
 
 
+def test_two_presets_stand_beside_each_other_in_their_folders_and_under_their_names(
+    good: str, mistakes: Ask
+) -> None:
+    text = "gate: {presets: [python-uv, {use: node-pnpm, folder: frontend, prefix: web}]}\n"
+    assert mistakes(good + text) == []
+    found = jobs_of(gate(text, good))
+    assert [(one.name, one.group, one.folder) for one in found] == [
+        ("format", "static", "."),
+        ("lint", "static", "."),
+        ("types", "static", "."),
+        ("test", None, "."),
+        ("web-lint", "web-static", "frontend"),
+        ("web-types", "web-static", "frontend"),
+        ("web-test", None, "frontend"),
+        ("web-integration", None, "frontend"),
+    ]
+
+
+def test_a_job_of_the_project_takes_the_place_of_a_prefixed_one(good: str) -> None:
+    text = "presets: [{use: node-npm, prefix: web}], jobs: [{name: web-test, command: [make]}]"
+    found = jobs_of(gate(f"gate: {{{text}}}\n", good))
+    assert names(found) == ["web-lint", "web-types", "web-test", "web-integration"]
+    assert found[2].command == ("make",)
+
+
+def test_a_prefixed_name_is_never_too_long_for_a_name() -> None:
+    longest = PlacedPreset(use="node-npm", prefix="a" * 32)
+    for one in preset_jobs(longest):
+        GateJob.model_validate(one.model_dump(mode="json", exclude_unset=True))
+
+
 def test_without_a_preset_the_jobs_are_the_projects() -> None:
     made = Gate(jobs=(job("b"), job("a")))
     assert jobs_of(made) == made.jobs
@@ -307,10 +398,10 @@ def test_the_presets_run_what_their_tools_documentation_says() -> None:
     )
     assert commands == {
         "python-uv": [
-            "uv run ruff format --check .",
-            "uv run ruff check .",
-            "uv run mypy .",
-            f"uv run pytest {reports}",
+            "uv run --locked ruff format --check .",
+            "uv run --locked ruff check .",
+            "uv run --locked mypy .",
+            f"uv run --locked pytest {reports}",
         ],
         "python-pip": [
             "python -m ruff format --check .",

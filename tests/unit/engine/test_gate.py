@@ -133,9 +133,35 @@ def test_a_job_may_be_tried_again_and_says_how_often() -> None:
 def test_a_tool_that_cannot_run_has_a_fallback_or_says_how_to_install_it(code: int) -> None:
     full = {"ends": {"full": [code]}}
     outcome = Bench(**full).play(job("full", fallback=["quick"]))
-    assert (outcome.status, outcome.jobs[0].fell_back) == (Status.PASSED, True)
+    assert (outcome.status, outcome.jobs[0].fell_back) == (Status.PASSED, "full cannot be started")
     outcome = Bench(**full).play(job("full", install="npm install full"))
-    assert outcome.jobs[0].why == "full cannot be started: npm install full"
+    assert outcome.jobs[0].why == "cannot run (full cannot be started): npm install full"
+
+
+def test_a_command_that_says_that_it_cannot_run_has_its_fallback() -> None:
+    full = job("full", fallback=["quick"], cannot_run=["full speaks"])
+    bench = Bench(ends={"full": [1]})
+    (result,) = bench.play(full).jobs
+    assert (result.mark, result.tries) == (Mark.PASSED, 1)
+    assert result.remark == "fallback, because the command cannot run: full speaks"
+    assert bench.ran == ["full", "quick"]
+    assert ("output", "the command cannot run: full speaks; running the fallback") in bench.reporter.said
+    assert not Bench().play(full).jobs[0].fell_back
+
+
+def test_a_fallback_that_cannot_run_either_is_why_the_job_failed() -> None:
+    bench = Bench(ends={"full": [127], "quick": [127]})
+    (result,) = bench.play(job("full", fallback=["quick"], install="get one")).jobs
+    assert (result.why, result.fell_back) == (
+        "cannot run (quick cannot be started): get one",
+        "full cannot be started",
+    )
+
+
+def test_a_command_whose_output_is_a_report_says_there_that_it_cannot_run() -> None:
+    bench = Bench(ends={"npm": [1]}, output=b'npm error Missing script: "scan"\n')
+    scan = job("scan", command=["npm", "run", "scan"], sarif="-", install="add the script scan")
+    assert bench.play(scan).jobs[0].why.startswith('cannot run (npm error Missing script: "scan"): add')
 
 
 def test_a_fallback_is_no_second_chance_for_what_failed() -> None:
@@ -182,6 +208,16 @@ def test_a_report_that_cannot_be_read_is_a_failure() -> None:
     outcome = Bench(writes={"unit": {"r.xml": b"rubbish"}}).play(job("unit", junit=["r.xml"]))
     assert outcome.status is Status.FAILED
     assert outcome.jobs[0].why.startswith("r.xml: ")
+
+
+def test_a_missing_report_keeps_nobody_from_reading_the_others() -> None:
+    bench = Bench(ends={"unit": [1]}, writes={"unit": {"r.xml": FAILING}})
+    (result,) = bench.play(job("unit", junit=["r.xml"], coverage="c.xml")).jobs
+    why = "ended with exit code 1; 1 of 2 tests failed; the coverage report c.xml was not written"
+    assert (result.why, len(result.reading.cases)) == (why, 2)
+    empty = {"unit": {"r.xml": b"<testsuite/>"}}
+    (result,) = Bench(writes=empty).play(job("unit", junit=["r.xml", "s.xml"])).jobs
+    assert result.why == "the junit report s.xml was not written"
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ def test_arbitrary_bytes(kind: str, data: bytes) -> None:
 
 
 @pytest.mark.parametrize(("kind", "name"), FILES)
-@settings(suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(data=st.data())
 def test_a_damaged_recording(recorded: Recorded, kind: str, name: str, data: st.DataObject) -> None:
     whole = recorded(name)
@@ -76,7 +76,7 @@ def test_a_damaged_recording(recorded: Recorded, kind: str, name: str, data: st.
 
 
 @pytest.mark.parametrize(("kind", "name"), JSON_FILES)
-@settings(suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(data=st.data())
 def test_json_with_a_value_that_does_not_belong_there(
     recorded: Recorded, kind: str, name: str, data: st.DataObject

@@ -1,0 +1,11 @@
+"""Runs the migrations on the database that DATABASE_URL names, each in a transaction of its own."""
+
+import os
+
+from alembic import context
+from sqlalchemy import create_engine
+
+with create_engine(os.environ["DATABASE_URL"]).connect() as connection:
+    context.configure(connection=connection, transaction_per_migration=True)
+    with context.begin_transaction():
+        context.run_migrations()
