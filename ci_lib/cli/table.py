@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ci_lib.cli.options import (
     APPROVER,
+    BACKUP,
     CONFIG,
     END,
     FORCE,
@@ -18,6 +19,7 @@ from ci_lib.cli.options import (
     LAST_GOOD,
     LIMIT,
     LIST,
+    LIST_BACKUPS,
     LOCK_WAIT,
     ONE_ENVIRONMENT,
     ONLY,
@@ -27,6 +29,7 @@ from ci_lib.cli.options import (
     ROLLBACK_ON_FAILURE,
     SKIP_CHECKS,
     STACK,
+    TRIED,
     VERSION,
     Option,
 )
@@ -108,7 +111,10 @@ VERBS = (
     _verb(
         name="rollback",
         summary="Go back to a release that served here before.",
-        options=(*PLACE, VERSION, LAST_GOOD, LIST, ONLY, REASON, SKIP_CHECKS, APPROVER, LOCK_WAIT, *END),
+        options=(
+            *(*PLACE, VERSION, LAST_GOOD, LIST, ONLY, BACKUP),
+            *(REASON, SKIP_CHECKS, APPROVER, LOCK_WAIT, *END),
+        ),
         example="deploy-actions rollback --environment production --last-good",
     ),
     _verb(
@@ -120,8 +126,21 @@ VERBS = (
     _verb(
         name="backup",
         summary="Save files, settings and databases now.",
-        options=(*PLACE, LOCK_WAIT, *END),
+        options=(*PLACE, LIST_BACKUPS, LOCK_WAIT, *END),
         example="deploy-actions backup --environment production",
+    ),
+    _verb(
+        name="restore",
+        summary="Put the databases of a backup back under the release that serves, or come back.",
+        options=(*PLACE, BACKUP, REASON, SKIP_CHECKS, APPROVER, LOCK_WAIT, *END),
+        example="deploy-actions restore --environment production --backup 20260130T100000Z "
+        "--reason 'orders were deleted' --approver bob",
+    ),
+    _verb(
+        name="restore-test",
+        summary="Restore a backup into scratch containers, look into it, and change nothing.",
+        options=(*PLACE, TRIED, *END),
+        example="deploy-actions restore-test --environment production",
     ),
     _verb(
         name="finalize",

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 
+from ci_lib.domain.backups import is_backup_name
 from ci_lib.domain.errors import Refusal, UsageFault
 from ci_lib.domain.images import Release
 from ci_lib.domain.reasons import Reason, Verb
@@ -30,15 +31,31 @@ def check_request(request: Request, tools: Tools) -> None:
         )
     if request.force and requires is None:
         raise UsageFault(f"--force, but {environment} has no `requires:` that it could override")
-    if (request.force or request.skip_checks) and len(request.reason.strip()) < MIN_REASON:
+    gates = {"--force": request.force, "--skip-checks": request.skip_checks, "--backup": request.backup}
+    opened = [gate for gate, given in gates.items() if given]
+    if opened and len(request.reason.strip()) < MIN_REASON:
         raise UsageFault(
-            "--force and --skip-checks need a reason",
+            f"{' and '.join(opened)} need{'' if len(opened) > 1 else 's'} a reason",
             hint=f'add --reason "…" with at least {MIN_REASON} characters; it is recorded and shown',
         )
-    if request.skip_checks and not request.approver.strip():
-        raise UsageFault("--skip-checks needs --approver NAME", hint="somebody else has to agree to it")
-    if request.skip_checks and _same_person(request.approver, tools.ci.actor):
+    agreed = [gate for gate in opened if gate != "--force"]
+    if agreed and not request.approver.strip():
+        raise UsageFault(f"{agreed[0]} needs --approver NAME", hint="somebody else has to agree to it")
+    if agreed and _same_person(request.approver, tools.ci.actor):
         raise UsageFault(f"--approver {request.approver} is the one who runs this", hint="name somebody else")
+
+
+def check_backup(request: Request, tools: Tools) -> None:
+    """Refuse what contradicts a backup whose data are to be put back; raises ``UsageFault``."""
+    if not is_backup_name(request.backup):
+        what = f"{request.backup[:60]!r} is not the name of a backup" if request.backup else "no --backup"
+        raise UsageFault(what, hint="take one of `backup --list`, such as 20260130T100000Z")
+    if request.only or request.last_good:
+        raise UsageFault(
+            "--only and --last-good do not go with --backup",
+            hint="data belong to a whole release: that of the backup, or the one --version names",
+        )
+    check_request(request, tools)
 
 
 def _same_person(one: str, other: str) -> bool:

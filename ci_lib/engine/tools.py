@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from ci_lib.config.resolved import Resolved
+from ci_lib.domain.backups import Backups
 from ci_lib.domain.facts import CiFacts
 from ci_lib.domain.images import Reference
 from ci_lib.domain.outcome import CheckResult
@@ -24,7 +25,8 @@ class Request:
 
     ``version`` is a tag, or for a rollback anything that ``--list`` shows; ``images`` maps names to
     references; ``only`` narrows to some images. ``force`` is the version or digest that may run although
-    the rule says no. ``skip_checks`` needs ``reason`` and ``approver``, ``force`` needs ``reason``.
+    the rule says no. ``backup`` is the one whose data are put back, or tried. ``skip_checks`` and ``backup``
+    need ``reason`` and ``approver``, ``force`` needs ``reason``.
     """
 
     verb: Verb
@@ -38,6 +40,14 @@ class Request:
     skip_checks: bool = False
     rollback_on_failure: bool = False
     lock_wait: float = 0.0
+    backup: str = ""
+
+    @property
+    def restored(self) -> dict[str, str]:
+        """What the records say of a backup whose data are put back; empty for none."""
+        if not self.backup or self.verb is Verb.RESTORE_TEST:
+            return {}
+        return {"backup": self.backup, "reason": self.reason, "approver": self.approver}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +57,7 @@ class Tools:
     ``digest`` asks a registry (name of the image, reference) → digest. ``check`` runs groups of checks with
     the release's facts. ``hook`` runs a script of the team on the runner. ``ended`` tells whether the owner
     of a lock is known to be dead; False when that cannot be known. ``redact`` masks secrets in a text.
+    ``backups`` is None for a target that makes none.
     """
 
     settings: Resolved
@@ -61,6 +72,7 @@ class Tools:
     hook: Callable[[tuple[str, ...], Variables, float], Ran]
     ended: Callable[[str], bool]
     redact: Callable[[str], str]
+    backups: Backups | None = None
 
     @property
     def frame(self) -> Frame:

@@ -17,7 +17,8 @@ class Ground:
     ``verified`` are the images that may run here: only the verified-image rule makes them. ``previous`` is
     the release that serves now, ``adopted`` the same when it was not us who deployed it; ``good``: it once
     passed everything here. ``snapshot`` is the id of the kept release whose files are taken, empty for
-    the checkout's files. ``only`` are the names of the images that change, empty for all.
+    the checkout's files. ``only`` are the names of the images that change, empty for all. ``backup`` is the
+    name of the backup that this run makes, if it makes one.
     """
 
     settings: Resolved
@@ -30,6 +31,7 @@ class Ground:
     snapshot: str = ""
     only: tuple[str, ...] = ()
     skip_checks: bool = False
+    backup: str = ""
 
     @property
     def release(self) -> Release:

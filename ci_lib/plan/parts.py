@@ -1,6 +1,5 @@
 """The pieces that deploy, rollback and post-verify are put together from."""
 
-from ci_lib.config.models import StackSettings
 from ci_lib.domain.plan import Plan, Step, StepKind
 from ci_lib.plan.ground import Ground
 
@@ -50,12 +49,18 @@ def backup(ground: Ground) -> Plan:
     """Save what could be lost, where the configuration asks for it and something runs already."""
     if ground.settings.settings.backup.enabled is not True or ground.previous is None:
         return ()
-    return (backup_step(ground.settings.settings, ground.settings.host),)
+    return (backup_step(ground),)
 
 
-def backup_step(settings: StackSettings, host: str) -> Step:
-    """The step that makes one backup."""
-    return Step(kind=StepKind.BACKUP, host=host, time_limit=settings.limits.backup)
+def backup_step(ground: Ground) -> Step:
+    """The step that makes one backup, under a name that later steps, and whoever clears up, know."""
+    return Step(
+        kind=StepKind.BACKUP,
+        host=ground.settings.host,
+        release=ground.previous,
+        args={"backup": ground.backup},
+        time_limit=ground.settings.settings.limits.backup,
+    )
 
 
 def hooks(ground: Ground, point: str) -> Plan:

@@ -7,12 +7,14 @@ kill one run and start the next. Nothing in the engine may know that this target
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
 from ci_lib.config.load import load
 from ci_lib.config.resolve import resolve
 from ci_lib.config.resolved import Resolved
+from ci_lib.domain.backups import Saved, SavedDatabase
 from ci_lib.domain.errors import Refusal, StepFault
 from ci_lib.domain.facts import CiFacts
 from ci_lib.domain.images import Image, Reference, Release
@@ -88,6 +90,8 @@ class Cluster:
     left: set[str] = field(default_factory=set)
     crashed: set[str] = field(default_factory=set)
     restarts: int = 0
+    data: str = "early"
+    backups: dict[str, tuple[str, Saved]] = field(default_factory=dict)
 
     def want(self, release: Release | None) -> None:
         self.revision += 1
@@ -105,7 +109,7 @@ class FakeTarget:
 
     supports = frozenset(StepKind) - {
         *(StepKind.PREFLIGHT, StepKind.PROVE, StepKind.CHECK, StepKind.HOOK),
-        *(StepKind.MIGRATE, StepKind.RESTORE_BACKUP),
+        StepKind.MIGRATE,
     }
 
     def __init__(self, world: "World", environment: str, resolved: Resolved) -> None:
@@ -174,6 +178,8 @@ class FakeTarget:
         world = self._world
         world.applied.append(step.name)
         world.tick(f"before {step.name}")
+        if step.name in world.once:
+            raise world.once.pop(step.name)
         if step.name in world.faults:
             raise world.faults[step.name]
         getattr(self, f"_{step.kind}")(step)
@@ -191,7 +197,24 @@ class FakeTarget:
     def _prepare(self, step: Step) -> None:
         pass
 
-    _pull = _backup = _prepare
+    _pull = _prepare
+
+    def _backup(self, step: Step) -> None:
+        name = step.args["backup"]
+        assert name not in self._cluster.backups
+        database = SavedDatabase(
+            type="postgres", service="db", database="shop", file="db-shop.dump", sha256="", size=1
+        )
+        saved = Saved(
+            name=name, made_at=self._world.clock.now(), release=step.release, databases=(database,)
+        )
+        self._cluster.backups[name] = (self._cluster.data, saved)
+
+    def _restore_backup(self, step: Step) -> None:
+        assert self._cluster.desired is None, "nothing may run on data that are being exchanged"
+        self._cluster.data = "half"
+        self._world.tick("in restore_backup")
+        self._cluster.data = self._cluster.backups[step.args["backup"]][0]
 
     def _switch(self, step: Step) -> None:
         assert step.release is not None
@@ -208,16 +231,17 @@ class FakeTarget:
     def _restore(self, step: Step) -> None:
         assert step.release is not None
         self._world.tick("in restore")
-        self._serve(step.release)
+        self._serve(step.release, up=step.args.get("up", True))
 
-    def _serve(self, release: Release) -> None:
+    def _serve(self, release: Release, *, up: bool = True) -> None:
         cluster = self._cluster
         cluster.left.discard(release.id)
         cluster.kept.pop(release.id, None)
         cluster.kept[release.id] = release
         cluster.current = release.id
         self._world.tick("half served")
-        cluster.want(release)
+        if up:
+            cluster.want(release)
 
     def _take_down(self, step: Step) -> None:
         self._cluster.current = ""
@@ -249,11 +273,37 @@ class FakeTarget:
 
 
 @dataclass
+class FakeBackups:
+    """`Backups` of one cluster; `broken` ones fail their test and their preflight."""
+
+    cluster: Cluster
+    broken: set[str]
+
+    def fresh(self, now: datetime) -> str:
+        name, number = f"{now:%Y%m%dT%H%M%SZ}", 2
+        while name in self.cluster.backups:
+            name, number = f"{now:%Y%m%dT%H%M%SZ}-{number}", number + 1
+        return name
+
+    def listed(self) -> tuple[Saved, ...]:
+        return tuple(saved for _, saved in reversed(self.cluster.backups.values()))
+
+    def preflight(self, name: str) -> tuple[CheckResult, ...]:
+        wrong = name in self.broken
+        mark = Mark.FAILED if wrong else Mark.PASSED
+        return (CheckResult(name="hashes", mark=mark, value="damaged" if wrong else "1 file", bound="whole"),)
+
+    def tested(self, saved: Saved, *, limit: float) -> tuple[CheckResult, ...]:
+        return self.preflight(saved.name)
+
+
+@dataclass
 class World:
     """Everything outside of a run, with places to break it.
 
-    `faults` maps a step's name to what it raises; `unhealthy` holds digests that never become healthy;
-    `failing` versions whose checks fail; `stop_at` counts the ticks until `stop_with` is raised.
+    `faults` maps a step's name to what it raises, `once` to what it raises the first time; `unhealthy` holds
+    digests that never become healthy; `failing` versions whose checks fail; `broken` names of backups;
+    `stop_at` counts the ticks until `stop_with` is raised.
     """
 
     clock: FakeClock = field(default_factory=FakeClock)
@@ -264,6 +314,7 @@ class World:
     tags: dict[str, str] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     faults: dict[str, BaseException] = field(default_factory=dict)
+    once: dict[str, BaseException] = field(default_factory=dict)
     unhealthy: set[str] = field(default_factory=set)
     failing: set[str] = field(default_factory=set)
     restarting: bool = False
@@ -273,6 +324,7 @@ class World:
     hooked: list[tuple[str, Mapping[str, str]]] = field(default_factory=list)
     applied: list[str] = field(default_factory=list)
     dead: set[str] = field(default_factory=set)
+    broken: set[str] = field(default_factory=set)
     ticks: list[str] = field(default_factory=list)
     stop_at: int | None = None
     stop_with: type[BaseException] = Killed
@@ -311,6 +363,7 @@ class World:
             hook=self._hook,
             ended=lambda name: name in self.dead,
             redact=lambda text: text.replace("hunter2", "***"),
+            backups=FakeBackups(self.cluster(environment), self.broken),
         )
 
     def play(
@@ -369,6 +422,8 @@ _PLAYS = {
     Verb.ROLLBACK: flow.rollback,
     Verb.POST_VERIFY: flow.post_verify,
     Verb.BACKUP: flow.backup,
+    Verb.RESTORE: flow.restore,
+    Verb.RESTORE_TEST: flow.restore_test,
     Verb.FINALIZE: flow.finalize,
     Verb.PREFLIGHT: flow.preflight,
 }

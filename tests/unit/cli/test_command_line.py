@@ -48,7 +48,8 @@ def call(*words: str, env: dict[str, str] | None = None) -> tuple[int, str]:
 class TestTable:
     def test_every_verb_of_the_engine_and_every_command_has_a_module(self) -> None:
         assert [command.name for command in VERBS] == [
-            *("lint-test", "deploy", "post-verify", "promote", "rollback", "preflight", "backup", "finalize")
+            *("lint-test", "deploy", "post-verify", "promote", "rollback", "preflight", "backup"),
+            *("restore", "restore-test", "finalize"),
         ]
         folder = Path(look.__file__).parent
         for name in TABLE:
@@ -66,7 +67,7 @@ class TestTable:
 
     def test_what_opens_a_gate_is_never_read_from_the_environment(self) -> None:
         gates = {o.name for command in TABLE.values() for o in command.options if o.where is Where.GATE}
-        assert gates == {"force", "skip-checks", "approver"}
+        assert gates == {"force", "skip-checks", "approver", "backup"}
         for command in TABLE.values():
             for option in command.options:
                 assert bool(option.variable) == (option.where is Where.EVERYWHERE)

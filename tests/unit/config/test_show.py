@@ -92,6 +92,7 @@ settings:
     prepare: 2m
     pull: 1h
     backup: 15m
+    restore: 1h
     switch: 5m
     serving: 2m
     hook: 5m
@@ -101,7 +102,7 @@ settings:
   backup:
     path: /srv/backups/shop
     keep: 10
-    postgres: []
+    databases: []
   evidence:
     logs: true
     mask_env: []
