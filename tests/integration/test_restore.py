@@ -47,7 +47,8 @@ def every(
     """With databases of every type."""
     shop = shop_with(tmp_path, project, hello, registry, POSTGRES, MYSQL, LEGACY)
     postgres(shop, ORDERS)
-    mysql(shop, f"ALTER DATABASE shop CHARACTER SET utf8mb4; {ORDERS}; CREATE PROCEDURE two() SELECT 2", "shop")
+    mysql(shop, f"ALTER DATABASE shop CHARACTER SET utf8mb4; {ORDERS}", "shop")
+    mysql(shop, "CREATE PROCEDURE two() SELECT 2", "shop")
     mysql(shop, "CREATE TRIGGER t BEFORE INSERT ON orders FOR EACH ROW SET NEW.id = NEW.id + 100", "shop")
     mysql(shop, "CREATE DATABASE legacy; CREATE TABLE legacy.items (id INT)")
     mysql(shop, "INSERT INTO legacy.items VALUES (7)")
