@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.integration.shop import Shop
+from tests.integration.test_ssh import remote_shop
 from tests.lab import images
-from tests.lab.components import Registry, docker
+from tests.lab.components import Registry, Sshd, docker
 from tests.lab.images import Hello
 
 ROOT_PASSWORD = "s3cret-of-root"
@@ -36,10 +37,22 @@ LEGACY = {
 
 
 def shop_with(
-    tmp_path: Path, project: str, hello: Hello, registry: Registry, *databases: dict[str, Any], **backup: Any
+    tmp_path: Path,
+    project: str,
+    hello: Hello,
+    registry: Registry,
+    *databases: dict[str, Any],
+    sshd: Sshd | None = None,
+    **backup: Any,
 ) -> Shop:
-    """A shop that runs sha-1 beside the servers that `databases` need, whose backups have those settings."""
+    """A shop that runs sha-1 beside the servers that `databases` need, whose backups have those settings.
+
+    With `sshd` it is on a host behind SSH.
+    """
     shop = Shop(folder=tmp_path, project=project, hello=hello, small=True)
+    if sshd is not None:
+        reached = remote_shop(tmp_path, project, hello, sshd)
+        shop.host, shop.env = reached.host, reached.env
     ready = []
     if any(database["type"] == "postgres" for database in databases):
         shop.services["db"] = {

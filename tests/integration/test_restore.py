@@ -24,7 +24,7 @@ from tests.integration.databases import (
 )
 from tests.integration.shop import Called, Shop
 from tests.integration.test_faults import started
-from tests.lab.components import Registry, docker, wait_for
+from tests.lab.components import Registry, Sshd, docker, wait_for
 from tests.lab.images import Hello
 
 ORDERS = "CREATE TABLE orders (id INT PRIMARY KEY); INSERT INTO orders VALUES (1), (2), (3)"
@@ -199,10 +199,13 @@ def _aside(shop: Shop) -> bool:
     return "before_restore" in names
 
 
-def test_a_rollback_takes_the_data_of_the_backup_along_and_comes_back_with_those_of_before(
-    shop: Shop,
+def test_over_ssh_a_rollback_takes_the_data_of_the_backup_along_and_comes_back_with_those_of_before(
+    tmp_path: Path, project: str, hello: Hello, registry: Registry, postgres_image: str, sshd: Sshd
 ) -> None:
+    shop = shop_with(tmp_path, project, hello, registry, POSTGRES, sshd=sshd)
+    postgres(shop, ORDERS)
     folder = backup(shop)
+    assert shop.call("restore-test", "staging").code == 0
     shop.release("sha-2")
     assert shop.call("deploy", "staging", "--version", "sha-2").code == 0
     postgres(shop, "ALTER TABLE orders RENAME TO purchases")

@@ -1,4 +1,4 @@
-"""Manifests, and what commands are told, on a host in memory; the real thing: `integration/test_restore.py`."""
+"""Manifests, and what commands are told, on a host in memory; real ones: `integration/test_restore.py`."""
 
 import json
 from typing import Any
