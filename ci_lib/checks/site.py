@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal, assert_never
 
+from ci_lib.domain.backups import Backups
 from ci_lib.domain.errors import StepFault
 from ci_lib.domain.reasons import Reason
 from ci_lib.domain.reporter import Reporter
@@ -24,7 +25,8 @@ class Site:
 
     ``host`` is the environment's host, ``run_dir`` the stack's folder there; ``runner`` is the machine that
     we run on, ``folder`` deploy.yml's folder on it. ``one_shot`` names the workloads that are meant to end.
-    ``reporter`` is told each result, and why there is another try.
+    ``reporter`` is told each result, and why there is another try; ``backups`` are the stack's, if it can
+    have some.
     """
 
     host: Host
@@ -37,6 +39,7 @@ class Site:
     runner: Host
     reporter: Reporter
     one_shot: frozenset[str] = frozenset()
+    backups: Backups | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,7 +35,11 @@ def _outcomes(chain: Chain, environment: str) -> Iterator[Record]:
 def _row(record: Record) -> HistoryRow:
     body = record.body
     failure, release = body.get("failure") or {}, body.get("release") or {}
-    notes = (failure.get("cause", ""), f"forced: {body['forced']}" if body.get("forced") else "")
+    notes = (
+        failure.get("cause", ""),
+        f"forced: {body['forced']}" if body.get("forced") else "",
+        f"data of backup {body['backup']}" if body.get("backup") else "",
+    )
     return HistoryRow(
         time=record.text("time"),
         environment=record.text("environment"),

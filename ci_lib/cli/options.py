@@ -87,7 +87,19 @@ SKIP_CHECKS = Option(
     where=Where.GATE,
     help="Do not run the checks; needs --reason and --approver. Never counts as verified.",
 )
-APPROVER = Option(name="approver", metavar="NAME", where=Where.GATE, help="Who agreed to --skip-checks.")
+APPROVER = Option(
+    name="approver", metavar="NAME", where=Where.GATE, help="Who agreed to --skip-checks, or to --backup."
+)
+BACKUP = Option(
+    name="backup",
+    metavar="NAME",
+    where=Where.GATE,
+    help="Put the databases of this backup back; needs --reason and --approver.",
+)
+TRIED = Option(
+    name="backup", metavar="NAME", where=Where.GATE, help="The backup to try; without it the newest one."
+)
+LIST_BACKUPS = Option(name="list", kind=Kind.FLAG, help="List the backups, and change nothing.")
 LOCK_WAIT = Option(
     name="lock-wait",
     metavar="SECONDS",

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ci_lib.cli.options import (
     ALLOW_DIRTY,
     APPROVER,
+    BACKUP,
     BUILT_ONLY,
     BUILT_VERSION,
     CONFIG,
@@ -21,6 +22,7 @@ from ci_lib.cli.options import (
     LAST_GOOD,
     LIMIT,
     LIST,
+    LIST_BACKUPS,
     LOCK_WAIT,
     ONE_ENVIRONMENT,
     ONLY,
@@ -33,6 +35,7 @@ from ci_lib.cli.options import (
     SCHEMA,
     SKIP_CHECKS,
     STACK,
+    TRIED,
     USERNAME,
     VERSION,
     Option,
@@ -128,7 +131,10 @@ VERBS = (
     _verb(
         name="rollback",
         summary="Go back to a release that served here before.",
-        options=(*PLACE, VERSION, LAST_GOOD, LIST, ONLY, *_BACK, LOCK_WAIT, *END),
+        options=(
+            *(*PLACE, VERSION, LAST_GOOD, LIST, ONLY, BACKUP),
+            *(SCHEMA, REASON, SKIP_CHECKS, APPROVER, LOCK_WAIT, *END),
+        ),
         example="deploy-actions rollback --environment production --last-good",
     ),
     _verb(
@@ -140,8 +146,21 @@ VERBS = (
     _verb(
         name="backup",
         summary="Save files, settings and databases now.",
-        options=(*PLACE, LOCK_WAIT, *END),
+        options=(*PLACE, LIST_BACKUPS, LOCK_WAIT, *END),
         example="deploy-actions backup --environment production",
+    ),
+    _verb(
+        name="restore",
+        summary="Put the databases of a backup back under the release that serves, or come back.",
+        options=(*PLACE, BACKUP, REASON, SKIP_CHECKS, APPROVER, LOCK_WAIT, *END),
+        example="deploy-actions restore --environment production --backup 20260130T100000Z "
+        "--reason 'orders were deleted' --approver bob",
+    ),
+    _verb(
+        name="restore-test",
+        summary="Restore a backup into scratch containers, look into it, and change nothing.",
+        options=(*PLACE, TRIED, *END),
+        example="deploy-actions restore-test --environment production",
     ),
     _verb(
         name="finalize",

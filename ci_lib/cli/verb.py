@@ -85,6 +85,7 @@ def request_of(verb: Verb, values: Values) -> Request:
         schema=values.get("schema", ""),
         rollback_on_failure=values.get("rollback_on_failure", False),
         lock_wait=values.get("lock_wait", 0.0),
+        backup=values.get("backup", ""),
     )
 
 

@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ci_lib.cli.console import Session
 from ci_lib.cli.dotenv import secrets_of
 from ci_lib.cli.hosts import Hosts, store_at
 from ci_lib.config.resolved import Resolved
+from ci_lib.domain.backups import Backups
 from ci_lib.domain.images import Reference
 from ci_lib.domain.outcome import CheckResult
 from ci_lib.domain.state import State
@@ -21,6 +22,9 @@ from ci_lib.engine.tools import Tools, Variables
 from ci_lib.images.credentials import Credential, DockerCredentials, config_path
 from ci_lib.ports.protocols import Host, Process
 from ci_lib.ports.system import SystemClock
+
+if TYPE_CHECKING:  # a driver, loaded for the stacks that it realises
+    from ci_lib.targets.compose.site import Site as ComposeSite
 
 _BASE = ("PATH", "HOME", "LANG")
 """What a process of the process target gets of our environment."""
@@ -45,6 +49,7 @@ def built(session: Session, settings: Resolved) -> Iterator[Built]:
         hosts = Hosts(session, settings.folder, stack)
         host = hosts(settings.host, settings.hosts[settings.host])
         target, containers = TARGETS[settings.target](session, settings, host)
+        backups = _backups(session, settings, host)
         yield Built(
             tools=Tools(
                 settings=settings,
@@ -55,13 +60,14 @@ def built(session: Session, settings: Resolved) -> Iterator[Built]:
                 clock=SystemClock(),
                 reporter=session.reporter,
                 digest=_digest(session, settings, host),
-                check=_check(session, settings, host, target, containers),
+                check=_check(session, settings, host, target, containers, backups),
                 listed=_listed(session, settings, host),
                 hook=lambda argv, facts, limit: session.runner.run(
                     argv, timeout=limit, cwd=settings.folder, env=facts
                 ),
                 ended=_ended,
                 redact=session.redact,
+                backups=backups,
             ),
             host=host,
             runner=session.runner,
@@ -71,13 +77,27 @@ def built(session: Session, settings: Resolved) -> Iterator[Built]:
 
 def _compose(session: Session, settings: Resolved, host: Host) -> tuple[Target, Containers]:
     from ci_lib.targets.compose.inside import ComposeContainers
-    from ci_lib.targets.compose.site import Site
     from ci_lib.targets.compose.target import ComposeTarget
 
-    environment = _bare(session.env) if host.local else ()
-    site = Site(settings=settings, host=host, clock=SystemClock(), environment=environment)
+    site = _site(session, settings, host)
     session.mask(secrets_of(host, site.run_dir))
     return ComposeTarget(site=site, logins=_login(session, settings)), ComposeContainers(site)
+
+
+def _site(session: Session, settings: Resolved, host: Host) -> "ComposeSite":
+    from ci_lib.targets.compose.site import Site
+
+    environment = _bare(session.env) if host.local else ()
+    return Site(settings=settings, host=host, clock=SystemClock(), environment=environment)
+
+
+def _backups(session: Session, settings: Resolved, host: Host) -> Backups | None:
+    """The stack's backups, where its target makes some."""
+    if settings.target != "compose":
+        return None
+    from ci_lib.targets.compose.backups import ComposeBackups
+
+    return ComposeBackups(_site(session, settings, host))
 
 
 def _bare(env: Mapping[str, str]) -> tuple[str, ...]:
@@ -144,7 +164,12 @@ def _digest(session: Session, settings: Resolved, host: Host) -> Callable[[str, 
 
 
 def _check(
-    session: Session, settings: Resolved, host: Host, target: Target, containers: Containers
+    session: Session,
+    settings: Resolved,
+    host: Host,
+    target: Target,
+    containers: Containers,
+    backups: Backups | None,
 ) -> Callable[[tuple[str, ...], Variables], tuple[CheckResult, ...]]:
     def check(groups: tuple[str, ...], facts: Variables) -> tuple[CheckResult, ...]:
         from ci_lib.checks.run import run_checks
@@ -164,6 +189,7 @@ def _check(
             runner=session.runner,
             one_shot=frozenset(compose.one_shot),
             reporter=session.reporter,
+            backups=backups,
         )
         wanted = [item for group in groups for item in getattr(settings.settings, group)]
         return run_checks(wanted, site, facts)

@@ -104,7 +104,20 @@ class ScriptCheck(CheckBase):
     """Program and arguments; no shell reads them."""
 
 
+class RestoreTestCheck(CheckBase):
+    """The newest backup can be restored: each dump of it is, into a scratch container, and looked into."""
+
+    type: Literal["restore_test"]
+    """The kind of check."""
+    max_age: TimeLimit | None = None
+    """How old the newest backup may be."""
+    tries: int = Field(default=1, ge=1, le=100)
+    """How often it is tried before it has failed."""
+    timeout: TimeLimit = 900.0
+    """Time limit of one try, for all databases together."""
+
+
 Check = Annotated[
-    HealthCheck | HttpCheck | TcpCheck | DatabaseCheck | CommandCheck | ScriptCheck,
+    HealthCheck | HttpCheck | TcpCheck | DatabaseCheck | CommandCheck | ScriptCheck | RestoreTestCheck,
     Field(discriminator="type"),
 ]

@@ -28,6 +28,8 @@ class Limits(Model):
     """Pulling all images."""
     backup: TimeLimit = 900.0
     """The whole backup."""
+    restore: TimeLimit = 3600.0
+    """Putting all databases of a backup back, or testing that."""
     switch: TimeLimit = 300.0
     """Replacing what runs, and going back."""
     serving: TimeLimit = 120.0

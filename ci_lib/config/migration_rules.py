@@ -33,7 +33,7 @@ def broken_migration(migration: Migration, stack: Stack, path: Path) -> Iterator
 def unprotected(settings: StackSettings, place: Environment, path: Path) -> Iterator[Mistake]:
     """A migration in production that nothing would be saved before, without anybody having said so."""
     backup = settings.backup
-    if settings.migration and place.tier == "production" and backup.enabled is None and not backup.postgres:
+    if settings.migration and place.tier == "production" and backup.enabled is None and not backup.databases:
         text = "a migration in production is preceded by a backup, and no database is named here: "
         text += 'name it under "backup", or say "enabled: false"'
         yield Mistake(path=path, text=text)

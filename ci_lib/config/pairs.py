@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from posixpath import normpath
 
+from ci_lib.config.checks import RestoreTestCheck
 from ci_lib.config.migration_rules import unprotected
 from ci_lib.config.mistakes import Mistake, Path
 from ci_lib.config.models import DeployConfig, HostSettings, Stack, StackSettings
@@ -34,6 +35,7 @@ def broken_pairs(config: DeployConfig) -> Iterator[Mistake]:
             yield from _check_names(settings, layers)
             yield from broken_release(settings, stack, layers.path)
             yield from unprotected(settings, place, layers.path("migration"))
+            yield from _restore_tests(settings, layers)
             if stack.target == "process":
                 yield from _processes(settings, stack, layers)
             for key, value in _claims(stack, settings):
@@ -101,6 +103,15 @@ def _check_names(settings: StackSettings, layers: _Layers) -> Iterator[Mistake]:
                 text = f"another check is called {quoted(check.name)} already"
                 yield Mistake(path=(*layers.path(key), at, "name"), text=text)
             seen.add(check.name)
+
+
+def _restore_tests(settings: StackSettings, layers: _Layers) -> Iterator[Mistake]:
+    if settings.backup.databases:
+        return
+    for key, checks in (("checks", settings.checks), ("verify", settings.verify)):
+        for at, check in enumerate(checks):
+            if isinstance(check, RestoreTestCheck):
+                yield Mistake(path=(*layers.path(key), at), text='needs "databases" under "backup"')
 
 
 def _processes(settings: StackSettings, stack: Stack, layers: _Layers) -> Iterator[Mistake]:

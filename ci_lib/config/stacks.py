@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from posixpath import normpath
 
 from ci_lib.config.builds import broken_builds
-from ci_lib.config.checks import Check, CommandCheck, DatabaseCheck, HttpCheck, TcpCheck
+from ci_lib.config.checks import Check, CommandCheck, DatabaseCheck, HttpCheck, RestoreTestCheck, TcpCheck
+from ci_lib.config.databases import broken_databases
 from ci_lib.config.migration_rules import broken_migration
 from ci_lib.config.mistakes import Mistake, Path
 from ci_lib.config.models import Stack, StackSettings
@@ -28,6 +29,7 @@ def broken_stack(stack: Stack, path: Path) -> Iterator[Mistake]:
     layers |= {(*path, "environments", name): layer for name, layer in stack.environments.items()}
     for under, layer in layers.items():
         yield from _texts(layer, under)
+        yield from broken_databases(layer.backup, (*under, "backup"))
         if layer.migration:
             yield from broken_migration(layer.migration, stack, (*under, "migration"))
         other = "process" if stack.target == "compose" else "compose"
@@ -143,6 +145,8 @@ def _check(check: Check, target: str, path: Path) -> Iterator[Mistake]:
     looks = check.from_ if isinstance(check, HttpCheck | TcpCheck | DatabaseCheck) else ""
     if target == "process" and (looks == "container" or isinstance(check, CommandCheck)):
         yield Mistake(path=path, text='looks into a container, and the target "process" has none')
+    elif target == "process" and isinstance(check, RestoreTestCheck):
+        yield Mistake(path=path, text='needs backups, and the target "process" has none')
     elif looks == "container" and not getattr(check, "service", None):
         yield Mistake(path=path, text='"from: container" needs "service"')
     if isinstance(check, HttpCheck) and check.equals is not None and check.json_field is None:

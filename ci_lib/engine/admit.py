@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 
+from ci_lib.domain.backups import is_backup_name
 from ci_lib.domain.errors import Refusal, UsageFault
 from ci_lib.domain.images import Release
 from ci_lib.domain.reasons import Reason, Verb
@@ -31,35 +32,51 @@ def check_request(request: Request, tools: Tools) -> None:
         )
     if request.force and requires is None:
         raise UsageFault(f"--force, but {environment} has no `requires:` that it could override")
-    if request.force and len(request.reason.strip()) < MIN_REASON:
+    _check_schema(request, tools)
+    gates = {
+        "--force": bool(request.force),
+        "--skip-checks": request.skip_checks,
+        "--schema down": request.schema == DOWN,
+        "--backup": bool(request.backup),
+    }
+    opened = [gate for gate, given in gates.items() if given]
+    if opened and len(request.reason.strip()) < MIN_REASON:
         raise UsageFault(
-            "--force needs a reason",
+            f"{' and '.join(opened)} need{'' if len(opened) > 1 else 's'} a reason",
             hint=f'add --reason "…" with at least {MIN_REASON} characters; it is recorded and shown',
         )
-    _check_approval(request, tools)
+    agreed = [gate for gate in opened if gate != "--force"]
+    if agreed and not request.approver.strip():
+        raise UsageFault(f"{agreed[0]} needs --approver NAME", hint="somebody else has to agree to it")
+    if agreed and _same_person(request.approver, tools.ci.actor):
+        raise UsageFault(f"--approver {request.approver} is the one who runs this", hint="name somebody else")
 
 
-def _check_approval(request: Request, tools: Tools) -> None:
-    """What somebody else has to agree to: skipped checks, and a schema that is taken back."""
+def check_backup(request: Request, tools: Tools) -> None:
+    """Refuse what contradicts a backup whose data are to be put back; raises ``UsageFault``."""
+    if not is_backup_name(request.backup):
+        what = f"{request.backup[:60]!r} is not the name of a backup" if request.backup else "no --backup"
+        raise UsageFault(what, hint="take one of `backup --list`, such as 20260130T100000Z")
+    if request.only or request.last_good:
+        raise UsageFault(
+            "--only and --last-good do not go with --backup",
+            hint="data belong to a whole release: that of the backup, or the one --version names",
+        )
+    check_request(request, tools)
+
+
+def _check_schema(request: Request, tools: Tools) -> None:
+    """Refuse to take the schema where there is no way to, or where the data bring their own along."""
     migration = tools.settings.settings.migration
     if request.schema not in ("", KEEP, DOWN):
         raise UsageFault(f"--schema {request.schema[:40]!r}", hint=f"it is {KEEP} or {DOWN}")
-    down = request.schema == DOWN
-    if down and (migration is None or migration.policy != "reversible"):
+    if request.schema and request.backup:
+        raise UsageFault("--schema and --backup contradict each other", hint="a backup has its own schema")
+    if request.schema == DOWN and (migration is None or migration.policy != "reversible"):
         raise UsageFault(
             "--schema down, but no migration here is reversible",
             hint="`migration.policy: reversible` says that there is a way back",
         )
-    asked = "--schema down" if down else "--skip-checks"
-    if not down and not request.skip_checks:
-        return
-    if len(request.reason.strip()) < MIN_REASON:
-        hint = f'add --reason "…" with at least {MIN_REASON} characters; it is recorded and shown'
-        raise UsageFault(f"{asked} needs a reason", hint=hint)
-    if not request.approver.strip():
-        raise UsageFault(f"{asked} needs --approver NAME", hint="somebody else has to agree to it")
-    if _same_person(request.approver, tools.ci.actor):
-        raise UsageFault(f"--approver {request.approver} is the one who runs this", hint="name somebody else")
 
 
 def _same_person(one: str, other: str) -> bool:

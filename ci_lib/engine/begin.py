@@ -35,7 +35,8 @@ def announce(tools: Tools, request: Request, ground: Ground) -> tuple[Record, ..
     now = tools.clock.now()
     bodies = [] if ground.adopted is None else [tools.frame.adopted(now, ground.adopted)]
     forced = request.reason if request.force else ""
-    bodies.append(tools.frame.intent(request.verb, now, ground.release, ground.previous, forced))
+    intent = tools.frame.intent(request.verb, now, ground.release, ground.previous, forced)
+    bodies.append(intent | {key: tools.redact(text) for key, text in request.restored.items()})
     return tools.store.append(tools.settings.stack, *bodies)
 
 

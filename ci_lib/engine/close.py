@@ -1,12 +1,13 @@
 """The end of a run: the outcome goes into the ledger, the text views and the journal, in that order."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ci_lib.domain.errors import Refusal
 from ci_lib.domain.images import Release
 from ci_lib.domain.outcome import Failure, Outcome
+from ci_lib.domain.plan import StepKind
 from ci_lib.domain.reasons import Reason, Status
 from ci_lib.domain.state import Entry, Lease
 from ci_lib.engine.tools import Tools
@@ -23,13 +24,15 @@ class Notes:
     """What an outcome record says beside the outcome.
 
     ``forced`` and ``skipped`` are the reasons given; ``bad`` marks the release in this environment;
-    ``verified`` is the verdict to be written as a verification, None for no verification.
+    ``verified`` is the verdict to be written as a verification, None for no verification; ``restored`` is the
+    backup whose data were put back, why, and who approved of it.
     """
 
     forced: str = ""
     skipped: str = ""
     bad: bool = False
     verified: bool | None = None
+    restored: Mapping[str, str] = field(default_factory=dict)
 
 
 def close(
@@ -57,10 +60,13 @@ def close(
     more |= {"forced": notes.forced} if notes.forced else {}
     more |= {"skipped": notes.skipped} if notes.skipped else {}
     more |= {"bad": True} if notes.bad else {}
+    more |= notes.restored
     more |= {"late": True} if late else {}
     now = tools.clock.now()
     body = tools.frame.outcome(outcome, now, release, **more)
     body["previous"] = previous.as_json() if previous else None
+    if saved := [note for step in outcome.steps if step.name == StepKind.BACKUP for note in step.notes]:
+        body["saved"] = saved
     bodies: list[Body] = [*owed, body]
     if notes.verified is not None and release is not None:
         bodies.append(tools.frame.verified(now, release, outcome.checks, passed=notes.verified))

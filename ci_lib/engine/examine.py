@@ -41,10 +41,17 @@ class Examiner:
         """Something else is about to run: the next proof is the first one again."""
         self._identity = None
 
-    def _preflight(self, _: Step) -> StepReport:
+    def _preflight(self, step: Step) -> StepReport:
+        backup = str(step.args.get("backup", ""))
         if self._candidate is None:
             raise StepFault("preflight has nothing to look at", reason=Reason.BUG)
-        results = (*self._tools.target.preflight(self._candidate), *self._tools.listed(self._variables))
+        if backup and self._tools.backups is not None:
+            results = self._tools.backups.preflight(backup)
+        else:
+            results = (
+                *self._tools.target.preflight(self._candidate),
+                *self._tools.listed(self._variables),
+            )
         self.preflight.extend(results)
         for result in results:
             self._tools.reporter.check(result)
@@ -52,8 +59,10 @@ class Examiner:
         if failed:
             raise StepFault(
                 objections(failed),
-                hint="nothing was changed; set it right, or change what `preflight:` and `release:` demand",
-                reason=Reason.PREFLIGHT,
+                hint="nothing was changed; take another of `backup --list`"
+                if backup
+                else "nothing was changed; set it right, or change what `preflight:` and `release:` demand",
+                reason=Reason.RESTORE if backup else Reason.PREFLIGHT,
             )
         return StepReport()
 

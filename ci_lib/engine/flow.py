@@ -5,15 +5,23 @@ config → digests → lock → recover → observe → plan → intent → step
 """
 
 from dataclasses import replace
+from functools import partial
 
 from ci_lib.domain.errors import ConfigFault, Refusal, StepFault
 from ci_lib.domain.outcome import CheckResult, Mark, Outcome, Return
 from ci_lib.domain.reasons import Reason, Status, Verb
-from ci_lib.engine.admit import check_request
+from ci_lib.engine.admit import check_backup, check_request
 from ci_lib.engine.facts import variables
 from ci_lib.engine.judge import described
 from ci_lib.engine.lock import holding
 from ci_lib.engine.recover import recover, unfinished
+from ci_lib.engine.restoring import (
+    backups_of,
+    named,
+    planned,
+    survey_restore,
+    survey_rollback_with_data,
+)
 from ci_lib.engine.run import Run
 from ci_lib.engine.schema import KEEP
 from ci_lib.engine.survey import (
@@ -27,6 +35,8 @@ from ci_lib.engine.tools import Request, Tools
 from ci_lib.plan.deploy import deploy as deploy_plan
 from ci_lib.plan.deploy import migration as migration_plan
 from ci_lib.plan.parts import approved, backup_step, examined
+from ci_lib.plan.restore import restore as restore_plan
+from ci_lib.plan.restore import rollback_with_data
 from ci_lib.plan.rollback import rollback as rollback_plan
 from ci_lib.records.chain import Chain
 
@@ -36,10 +46,10 @@ def deploy(request: Request, tools: Tools) -> Outcome:
 
     def body(run: Run) -> Outcome:
         check_request(request, tools)
-        named = named_images(request, tools)
+        images = named_images(request, tools)
         with holding(tools, wait=request.lock_wait) as lease:
-            ground = survey_deploy(request, tools, run.ledger_of(lease), named)
-            return run.carry_out(lease, ground, deploy_plan(ground))
+            ground = survey_deploy(request, tools, run.ledger_of(lease), images)
+            return run.carry_out(lease, *planned(ground, tools, deploy_plan))
 
     return Run(request=request, tools=tools).guarded(body)
 
@@ -52,15 +62,15 @@ def migrate(request: Request, tools: Tools) -> Outcome:
             hint = "say there which tool migrates, in which service"
             raise ConfigFault(f"{tools.settings.stack} has no `migration:`", hint=hint)
         check_request(request, tools)
-        named = named_images(request, tools)
+        images = named_images(request, tools)
         with holding(tools, wait=request.lock_wait) as lease:
-            ground = survey_deploy(request, tools, run.ledger_of(lease), named)
+            ground = survey_deploy(request, tools, run.ledger_of(lease), images)
             if ground.supporting:
                 raise StepFault(
                     f"not all of what the migration needs is running: {', '.join(ground.supporting)}",
                     hint="deploy the stack: a deploy starts them, then migrates, then switches",
                 )
-            return run.carry_out(lease, ground, migration_plan(ground))
+            return run.carry_out(lease, *planned(ground, tools, migration_plan))
 
     return Run(request=request, tools=tools).guarded(body)
 
@@ -73,9 +83,13 @@ def rollback(request: Request, tools: Tools, *, inner: bool = False) -> Outcome:
     """
 
     def body(run: Run) -> Outcome:
-        check_request(request, tools)
+        (check_backup if request.backup else check_request)(request, tools)
         with holding(tools, wait=request.lock_wait) as lease:
             chain = run.cleared_up(lease)
+            if request.backup:
+                ground = survey_rollback_with_data(request, tools, chain)
+                with_data = partial(rollback_with_data, backup=request.backup)
+                return run.carry_out(lease, *planned(ground, tools, with_data))
             ground = survey_rollback(request, tools, chain)
             return run.carry_out(lease, ground, rollback_plan(ground), recorded=chain is not None)
 
@@ -138,8 +152,38 @@ def backup(request: Request, tools: Tools) -> Outcome:
         with holding(tools, wait=request.lock_wait) as lease:
             run.ledger_of(lease)
             ground = survey_serving(request, tools, None)
-            step = backup_step(tools.settings.settings, tools.settings.host)
-            return run.carry_out(lease, ground, (step,))
+            return run.carry_out(lease, *planned(ground, tools, lambda now: (backup_step(now),)))
+
+    return Run(request=request, tools=tools).guarded(body)
+
+
+def restore(request: Request, tools: Tools) -> Outcome:
+    """Put the data of a backup back under the release that serves, or bring those of before back."""
+
+    def body(run: Run) -> Outcome:
+        check_backup(request, tools)
+        with holding(tools, wait=request.lock_wait) as lease:
+            run.ledger_of(lease)
+            ground = survey_restore(request, tools)
+            with_data = partial(restore_plan, backup=request.backup)
+            return run.carry_out(lease, *planned(ground, tools, with_data))
+
+    return Run(request=request, tools=tools).guarded(body)
+
+
+def restore_test(request: Request, tools: Tools) -> Outcome:
+    """Try a backup in scratch containers, without lock and without changing anything that serves."""
+
+    def body(run: Run) -> Outcome:
+        saved = named(tools, request.backup, Reason.RESTORE_TEST)
+        release = saved.release
+        version, release_id = (release.version, release.id) if release else ("", "")
+        run.outcome = replace(run.base, version=version, release_id=release_id)
+        tools.reporter.note(f"trying backup {saved.name}")
+        rows = backups_of(tools).tested(saved, limit=tools.settings.settings.limits.restore)
+        for row in rows:
+            tools.reporter.check(row)
+        return replace(run.judged(rows, None, Reason.RESTORE_TEST), notes=(f"backup {saved.name}",))
 
     return Run(request=request, tools=tools).guarded(body)
 
@@ -187,8 +231,8 @@ def preflight(request: Request, tools: Tools) -> Outcome:
 
     def body(run: Run) -> Outcome:
         check_request(request, tools)
-        named = named_images(request, tools) if request.version or request.images else {}
-        ground = survey_deploy(request, tools, read_chain(tools), named)
+        images = named_images(request, tools) if request.version or request.images else {}
+        ground = survey_deploy(request, tools, read_chain(tools), images)
         facts = variables(described(run.base, request, ground, ()), ground)
         rows = (*standing(tools), *tools.target.preflight(ground.candidate), *tools.listed(facts))
         for row in rows:

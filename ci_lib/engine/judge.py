@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from ci_lib.domain.images import Release
 from ci_lib.domain.outcome import Change, Failure, Outcome
-from ci_lib.domain.plan import Plan
+from ci_lib.domain.plan import Plan, StepKind
 from ci_lib.domain.reasons import Reason, Status, Verb
 from ci_lib.engine.perform import Performed
 from ci_lib.engine.tools import Request
@@ -24,6 +24,9 @@ def described(base: Outcome, request: Request, ground: Ground, plan: Plan) -> Ou
         overrides.append(f"checks skipped: {request.reason} (approved by {request.approver})")
     if ground.schema_to is not None:
         overrides.append(f"schema taken back: {request.reason} (approved by {request.approver})")
+    if request.restored:
+        why = f"{request.reason} (approved by {request.approver})"
+        overrides.append(f"the data are those of backup {request.backup}: {why}")
     return replace(
         base,
         version=ground.release.version,
@@ -53,7 +56,8 @@ def judge(base: Outcome, ground: Ground, done: Performed) -> Outcome:
         note = f"{stays}: {ground.previous.version} served on it before the switch"
         found = replace(found, notes=(*found.notes, note))
     if done.fault is None:
-        if not done.changed and base.verb in (Verb.POST_VERIFY, Verb.BACKUP):
+        only_data = base.verb is Verb.RESTORE
+        if only_data or (not done.changed and base.verb in (Verb.POST_VERIFY, Verb.BACKUP)):
             return replace(found, status=Status.PASSED, reason=Reason.PASSED)
         if base.verb is Verb.MIGRATE and done.schema is not None and done.schema.changed:
             return replace(found, status=Status.PASSED, reason=Reason.MIGRATED)
@@ -61,9 +65,20 @@ def judge(base: Outcome, ground: Ground, done: Performed) -> Outcome:
             return replace(found, status=Status.UNCHANGED, reason=Reason.UNCHANGED)
         return replace(found, status=Status.DEPLOYED, reason=Reason.DEPLOYED)
     step = done.failed.name if done.failed else ""
-    failure = Failure(step=step, cause=done.fault.message, hint=done.fault.hint)
     status, reason = _verdict(done, ground)
+    hint = _lost(base, ground) if reason is Reason.ROLLBACK_FAILED else ""
+    failure = Failure(step=step, cause=done.fault.message, hint=hint or done.fault.hint)
     return replace(found, status=status, reason=reason, failure=failure)
+
+
+def _lost(base: Outcome, ground: Ground) -> str:
+    """What to do when data were exchanged and could not be brought back; empty when none were."""
+    if not any(step["kind"] == StepKind.RESTORE_BACKUP for step in base.plan):
+        return ""
+    return (
+        f"the data from before are in backup {ground.backup}, and the application may be stopped: remove the "
+        f"cause, then `restore --backup {ground.backup}`"
+    )
 
 
 def _verdict(done: Performed, ground: Ground) -> tuple[Status, Reason]:

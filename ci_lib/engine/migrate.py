@@ -9,6 +9,7 @@ from typing import Any
 
 from ci_lib.config.migration import Migration
 from ci_lib.domain.errors import DeployError, StepFault
+from ci_lib.domain.images import Release
 from ci_lib.domain.plan import Step, StepKind, StepReport
 from ci_lib.domain.reasons import Reason
 from ci_lib.domain.schema import Ahead, MigrationTool, Schema, SchemaChange, Unreadable
@@ -54,8 +55,10 @@ class Migrator:
     def _save(self, step: Step) -> StepReport:
         """Make a backup; one that is only for a migration is left out where nothing is pending."""
         conditions: Mapping[str, Any] | None = step.args.get("if_pending")
-        if conditions is not None and not self._pending(replace(step, args=conditions)):
-            return StepReport(skipped=True, notes=("no migration is pending",))
+        if conditions is not None:
+            release = Release.from_json(conditions["release"])
+            if not self._pending(replace(step, release=release, args=conditions)):
+                return StepReport(skipped=True, notes=("no migration is pending",))
         report = self._tools.target.apply(step)
         self._backup = "; ".join(report.notes)
         return report

@@ -110,7 +110,7 @@ class Performer:
             if fault is not None:
                 cause = f"{step.name}: {fault.message}"
                 break
-        old = undo[0].release if undo[0].kind is StepKind.RESTORE else None
+        old = next((step.release for step in undo if step.kind in (StepKind.RESTORE, StepKind.START)), None)
         steps = tuple(self.done.steps[before:])
         del self.done.steps[before:]
         return Return(

@@ -76,7 +76,7 @@ def recover(tools: Tools, lease: Lease, chain: Chain | None) -> Outcome | None:
         outcome,
         release=release,
         intent=begin["intent"],
-        late=outcome.status is Status.DEPLOYED,
+        late=outcome.green,
         owed=begin.get("owed", ()),
         withhold=chain is None,
     )
@@ -104,6 +104,8 @@ def _outcome(
     last_proof = max(number for number, step in enumerate(plan) if step.kind in BLAMING)
     rest = tuple(step for step in plan[last_proof + 1 :] if step.kind is StepKind.RETAIN)
     if len(begun) - 1 > last_proof and not gone_back and _proved(performer, plan[last_proof], rest):
+        if base.verb is Verb.RESTORE:
+            return replace(base, status=Status.PASSED, reason=Reason.PASSED)
         return replace(base, status=Status.DEPLOYED, reason=Reason.DEPLOYED)
     back = performer.go_back(begun)
     base = replace(base, schema=performer.done.schema)

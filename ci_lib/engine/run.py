@@ -142,7 +142,8 @@ class Run:
         notes = Notes(
             forced=request.reason if request.force else "",
             skipped=f"{request.reason} (approved by {request.approver})" if request.skip_checks else "",
-            bad=done.to_blame and (outcome.status is Status.ROLLED_BACK or request.rollback_on_failure),
+            bad=self._blamed(outcome, done),
+            restored=request.restored,
             verified=self._verdict(outcome, done) if ground.whole else None,
         )
         return close(
@@ -163,16 +164,19 @@ class Run:
             self.base, status=Status.PASSED, reason=Reason.PASSED, notes=(*self.base.notes, why)
         )
 
-    def judged(self, rows: tuple[CheckResult, ...], ground: Ground) -> Outcome:
-        """The end of a run that only looked."""
-        outcome = replace(described(self.base, self.request, ground, ()), checks=rows)
+    def judged(
+        self, rows: tuple[CheckResult, ...], ground: Ground | None, reason: Reason = Reason.PREFLIGHT
+    ) -> Outcome:
+        """The end of a run that only looked; ``reason`` is why it is red when a row failed."""
+        known = self.base if ground is None else described(self.base, self.request, ground, ())
+        outcome = replace(known, checks=rows)
         failed = [row for row in rows if row.mark is Mark.FAILED]
         if not failed:
             return replace(outcome, status=Status.PASSED, reason=Reason.PASSED)
         failure = Failure(
             step=str(self.request.verb), cause=objections(failed), hint="nothing was changed"
         )
-        return replace(outcome, status=Status.FAILED, reason=Reason.PREFLIGHT, failure=failure)
+        return replace(outcome, status=Status.FAILED, reason=reason, failure=failure)
 
     def _announce(self, ground: Ground) -> None:
         """Record what is about to happen, and remember the intent's id."""
@@ -184,6 +188,11 @@ class Run:
             record_lines=tuple(record.raw for record in written),
             ledger_head=written[-1].line,
         )
+
+    def _blamed(self, outcome: Outcome, done: Performed) -> bool:
+        """Whether the release is to be remembered as bad; not for failing on other data than its own."""
+        went = outcome.status is Status.ROLLED_BACK or self.request.rollback_on_failure
+        return done.to_blame and went and not self.request.restored
 
     def _verdict(self, outcome: Outcome, done: Performed) -> bool | None:
         """Whether to write a verification, and which: only where somebody asks for it."""
@@ -228,7 +237,7 @@ class Run:
         failure = Failure(step=str(self.request.verb), cause=error.message, hint=error.hint)
         outcome = self._broken_off(status, error.reason, failure)
         # A journal that is open belongs to whoever clears up, and so does the record of this run.
-        if self.performer is not None or self.request.verb is Verb.PREFLIGHT:
+        if self.performer is not None or self.request.verb in (Verb.PREFLIGHT, Verb.RESTORE_TEST):
             return outcome
         if error.exit in _UNRECORDED and not self.intent:
             return outcome

@@ -54,7 +54,7 @@ class WayBack:
 def way_back(request: Request, tools: Tools, chain: Chain | None, release: Release) -> WayBack:
     """Decide by the records and the policy; raises ``Refusal`` (POLICY) where a person has to choose."""
     migration = tools.settings.settings.migration
-    if migration is None:
+    if migration is None or request.backup:  # the data of a backup bring their own schema along
         return WayBack()
     environment = tools.settings.environment
     now = ledger.schema_now(chain, environment) if chain else None

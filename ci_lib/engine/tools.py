@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from ci_lib.config.resolved import Resolved
+from ci_lib.domain.backups import Backups
 from ci_lib.domain.facts import CiFacts
 from ci_lib.domain.images import Reference
 from ci_lib.domain.outcome import CheckResult
@@ -25,8 +26,8 @@ class Request:
     ``version`` is a tag, or for a rollback anything that ``--list`` shows; ``images`` maps names to
     references; ``only`` narrows to some images. ``force`` is the version or digest that may run although
     the rule says no. ``schema`` is what a rollback does about the schema: ``keep``, ``down``, or empty for
-    what the policy says. ``skip_checks`` and ``schema`` ``down`` need ``reason`` and ``approver``, ``force``
-    needs ``reason``.
+    what the policy says. ``backup`` is the one whose data are put back, or tried. ``skip_checks``, ``schema``
+    ``down`` and ``backup`` need ``reason`` and ``approver``, ``force`` needs ``reason``.
     """
 
     verb: Verb
@@ -41,6 +42,14 @@ class Request:
     rollback_on_failure: bool = False
     schema: str = ""
     lock_wait: float = 0.0
+    backup: str = ""
+
+    @property
+    def restored(self) -> dict[str, str]:
+        """What the records say of a backup whose data are put back; empty for none."""
+        if not self.backup or self.verb is Verb.RESTORE_TEST:
+            return {}
+        return {"backup": self.backup, "reason": self.reason, "approver": self.approver}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +60,7 @@ class Tools:
     the release's facts. ``listed`` looks at what the stack's ``release:`` demands, for a release with these
     facts. ``hook`` runs a script of the team on the runner. ``ended`` tells whether the owner
     of a lock is known to be dead; False when that cannot be known. ``redact`` masks secrets in a text.
+    ``backups`` is None for a target that makes none.
     """
 
     settings: Resolved
@@ -66,6 +76,7 @@ class Tools:
     hook: Callable[[tuple[str, ...], Variables, float], Ran]
     ended: Callable[[str], bool]
     redact: Callable[[str], str]
+    backups: Backups | None = None
 
     @property
     def frame(self) -> Frame:

@@ -17,7 +17,8 @@ class Ground:
     ``verified`` are the images that may run here: only the verified-image rule makes them. ``previous`` is
     the release that serves now, ``adopted`` the same when it was not us who deployed it; ``good``: it once
     passed everything here. ``snapshot`` is the id of the kept release whose files are taken, empty for
-    the checkout's files. ``only`` are the names of the images that change, empty for all.
+    the checkout's files. ``only`` are the names of the images that change, empty for all. ``backup`` is the
+    name of the backup that this run makes, if it makes one.
 
     ``rehearsed`` are the schema's heads that were applied where this environment requires it, empty where
     nothing is required. ``schema_to`` are the revisions that a rollback takes the schema back to, None where
@@ -37,6 +38,7 @@ class Ground:
     rehearsed: tuple[str, ...] = ()
     schema_to: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
+    backup: str = ""
 
     @property
     def release(self) -> Release:

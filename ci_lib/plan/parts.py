@@ -4,7 +4,6 @@ from dataclasses import replace
 from typing import Any
 
 from ci_lib.config.migration import Migration
-from ci_lib.config.models import StackSettings
 from ci_lib.domain.images import Release
 from ci_lib.domain.plan import Plan, Step, StepKind
 from ci_lib.plan.ground import Ground
@@ -58,19 +57,19 @@ def backup(ground: Ground) -> Plan:
     """Save what could be lost, where the configuration asks for it and something runs already."""
     if ground.settings.settings.backup.enabled is not True or ground.previous is None:
         return backup_before_migration(ground)
-    return (backup_step(ground.settings.settings, ground.settings.host),)
+    return (backup_step(ground),)
 
 
 def backup_before_migration(ground: Ground) -> Plan:
     """A backup that is made only if the schema is about to change: the default in production."""
-    settings, enabled = ground.settings.settings, ground.settings.settings.backup.enabled
+    enabled = ground.settings.settings.backup.enabled
     wanted = enabled or (enabled is None and ground.settings.place.tier == "production")
     if not wanted or not ground.migrates or ground.previous is None or ground.supporting:
         return ()
-    step = backup_step(settings, ground.settings.host)
+    step = backup_step(ground)
     (migration,) = migrate(ground)
-    args = {"name": "before the migration", "if_pending": dict(migration.args)}
-    return (replace(step, release=ground.release, args=args),)
+    pending = {"release": ground.release.as_json(), **migration.args}
+    return (replace(step, args={**step.args, "name": "before the migration", "if_pending": pending}),)
 
 
 def migrate(ground: Ground, *, staged: bool | None = None) -> Plan:
@@ -110,9 +109,15 @@ def _migrate_step(ground: Ground, release: Release, migration: Migration, args: 
     )
 
 
-def backup_step(settings: StackSettings, host: str) -> Step:
-    """The step that makes one backup."""
-    return Step(kind=StepKind.BACKUP, host=host, time_limit=settings.limits.backup)
+def backup_step(ground: Ground) -> Step:
+    """The step that makes one backup, under a name that later steps, and whoever clears up, know."""
+    return Step(
+        kind=StepKind.BACKUP,
+        host=ground.settings.host,
+        release=ground.previous,
+        args={"backup": ground.backup},
+        time_limit=ground.settings.settings.limits.backup,
+    )
 
 
 def hooks(ground: Ground, point: str) -> Plan:

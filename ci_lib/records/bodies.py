@@ -82,7 +82,11 @@ class Frame:
     def outcome(
         self, outcome: Outcome, now: datetime, release: Release | None, **more: str | bool
     ) -> dict[str, Any]:
-        """How it ended. ``more``: ``ref`` (id of the intent), ``bad``, ``late``, ``forced``, ``skipped``."""
+        """How it ended.
+
+        ``more``: ``ref`` (id of the intent), ``bad``, ``late``, ``forced``, ``skipped``; ``backup``,
+        ``reason`` and ``approver`` where the data of a backup were put back.
+        """
         return self.body(outcome.verb, OUTCOME, now, release) | {
             "status": str(outcome.status),
             "reason_code": str(outcome.reason),

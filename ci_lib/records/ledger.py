@@ -170,8 +170,21 @@ def migrated(chain: Chain, environment: str, digest: str) -> Schema | None:
 
 
 def schema_now(chain: Chain, environment: str) -> Schema | None:
-    """Where the schema of an environment stands by the newest record that tells."""
-    return next((schema for _, schema in _schemas(chain, environment)), None)
+    """Where the schema of an environment stands by the newest record that tells.
+
+    None where the data of a backup were put back since: they brought the schema of their time along.
+    """
+    known = next(_schemas(chain, environment), None)
+    return known[1] if known and known[0].seq > _restored(chain, environment) else None
+
+
+def _restored(chain: Chain, environment: str) -> int:
+    """The number of the newest record after which an environment has the data of a backup; -1 for none."""
+    for record in chain.newest_first('"phase":"outcome"', f'"environment":"{environment}"', '"backup":"'):
+        stayed = record.text("backup") and record.text("status") != Status.ROLLED_BACK
+        if record.text("environment") == environment and stayed:
+            return record.seq
+    return -1
 
 
 def schema_of(chain: Chain, environment: str, release: Release) -> Schema | None:

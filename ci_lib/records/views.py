@@ -26,7 +26,7 @@ def history_lines(body: Mapping[str, Any], *, stack: str, environment: str) -> t
     row = (when, stack, environment, _ACTIONS.get(kind, kind), str(body["version"]), status, _notes(body))
     lines = [_line(*row)]
     back = body.get("rollback")
-    if back and kind != Verb.FINALIZE:
+    if back and kind not in (Verb.FINALIZE, Verb.RESTORE):
         ended = "success" if back["proved"] else "fail"
         cause = f"automatic, after {body['version']} failed"
         lines.append(_line(when, stack, environment, "rollback", back["version"] or "none", ended, cause))
@@ -38,6 +38,7 @@ def _notes(body: Mapping[str, Any]) -> str:
     parts = [
         f"forced: {body['forced']}" if body.get("forced") else "",
         f"checks skipped: {body['skipped']}" if body.get("skipped") else "",
+        f"data of backup {body['backup']}: {body.get('reason', '')}" if body.get("backup") else "",
         f"{failure['step']}: {failure['cause']}" if failure else "",
         "late" if body.get("late") else "",
     ]

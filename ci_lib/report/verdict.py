@@ -38,9 +38,9 @@ class _Words:
 
 def verdict(outcome: Outcome, show: Show) -> str:
     """Where, what runs there now, and why; without an icon."""
-    if outcome.verb in (Verb.LINT_TEST, Verb.BUILD):
-        return _gate(outcome) if outcome.verb is Verb.LINT_TEST else _build(outcome, show)
     words = _words(outcome, show)
+    if said := _own(outcome, words, show):
+        return said
     match outcome.status:
         case Status.DEPLOYED:
             again = "is back on" if outcome.verb is Verb.ROLLBACK else "runs"
@@ -67,6 +67,30 @@ def _unchanged(verb: Verb, words: _Words) -> str:
     if verb is Verb.MIGRATE:
         return f"{words.where}: the schema is where {words.new} wants it already"
     return f"{words.where} runs {words.new} already: nothing was touched"
+
+
+def _own(outcome: Outcome, words: _Words, show: Show) -> str:
+    """The words of a verb that is not about a release; empty where it has none of its own."""
+    match outcome.verb:
+        case Verb.LINT_TEST:
+            return _gate(outcome)
+        case Verb.BUILD:
+            return _build(outcome, show)
+        case Verb.RESTORE:
+            return _restore(outcome, words)
+    return ""
+
+
+def _restore(outcome: Outcome, words: _Words) -> str:
+    """A restore speaks of the data, since the release stays; empty where it ended as anything might."""
+    if outcome.status is Status.ROLLED_BACK:
+        return f"{words.where} runs on the data from before again: the restore {words.how}"
+    if outcome.status is Status.PARTIAL and outcome.reason is not Reason.RECORD:
+        back = "bringing the data from before back failed as well"
+        return f"{words.where} needs a person: the restore {words.how}, and {back}"
+    if outcome.status is Status.UNKNOWN and outcome.reason is Reason.CANCELLED:
+        return f"{words.where}: cancelled while its data were exchanged; the next run or finalize clears up"
+    return ""
 
 
 def _gate(outcome: Outcome) -> str:
@@ -118,6 +142,8 @@ def _how(step: str, show: Show) -> str:
             return "did not come up"
         case "prove":
             return "was not proved to run"
+        case "restore_backup":
+            return "could not put the backup's data back"
         case _:
             return f"failed at {show(step)}"
 

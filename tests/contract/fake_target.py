@@ -8,12 +8,14 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
 from ci_lib.config.load import load
 from ci_lib.config.resolve import resolve
 from ci_lib.config.resolved import Resolved
+from ci_lib.domain.backups import Saved, SavedDatabase
 from ci_lib.domain.errors import Refusal, StepFault
 from ci_lib.domain.facts import CiFacts
 from ci_lib.domain.images import Image, Reference, Release
@@ -89,6 +91,8 @@ class Cluster:
     left: set[str] = field(default_factory=set)
     crashed: set[str] = field(default_factory=set)
     restarts: int = 0
+    data: str = "early"
+    backups: dict[str, tuple[str, Saved]] = field(default_factory=dict)
 
     def want(self, release: Release | None) -> None:
         self.revision += 1
@@ -106,7 +110,6 @@ class FakeTarget:
 
     supports = frozenset(StepKind) - {
         *(StepKind.PREFLIGHT, StepKind.PROVE, StepKind.CHECK, StepKind.HOOK),
-        StepKind.RESTORE_BACKUP,
     }
 
     def __init__(self, world: "World", environment: str, resolved: Resolved) -> None:
@@ -176,6 +179,8 @@ class FakeTarget:
         world = self._world
         world.applied.append(step.name)
         world.tick(f"before {step.name}")
+        if step.name in world.once:
+            raise world.once.pop(step.name)
         if step.name in world.faults:
             raise world.faults[step.name]
         getattr(self, f"_{step.kind}")(step)
@@ -186,7 +191,7 @@ class FakeTarget:
         """The team's migration program: `status`, `apply`, `down` on `World.schemas`."""
         world, word = self._world, job.command[0]
         image = next(i for i in job.release.images if i.name == "api")
-        world.once.append(f"{word} {image.label}{' staged' if job.staged else ''}")
+        world.called.append(f"{word} {image.label}{' staged' if job.staged else ''}")
         world.tick(f"before {word}")
         if word in world.faults:
             world.blinded = world.gone
@@ -215,7 +220,24 @@ class FakeTarget:
     def _prepare(self, step: Step) -> None:
         pass
 
-    _pull = _backup = _prepare
+    _pull = _prepare
+
+    def _backup(self, step: Step) -> None:
+        name = step.args["backup"]
+        assert name not in self._cluster.backups
+        database = SavedDatabase(
+            type="postgres", service="db", database="shop", file="db-shop.dump", sha256="", size=1
+        )
+        saved = Saved(
+            name=name, made_at=self._world.clock.now(), release=step.release, databases=(database,)
+        )
+        self._cluster.backups[name] = (self._cluster.data, saved)
+
+    def _restore_backup(self, step: Step) -> None:
+        assert self._cluster.desired is None, "nothing may run on data that are being exchanged"
+        self._cluster.data = "half"
+        self._world.tick("in restore_backup")
+        self._cluster.data = self._cluster.backups[step.args["backup"]][0]
 
     def _switch(self, step: Step) -> None:
         assert step.release is not None
@@ -232,16 +254,17 @@ class FakeTarget:
     def _restore(self, step: Step) -> None:
         assert step.release is not None
         self._world.tick("in restore")
-        self._serve(step.release)
+        self._serve(step.release, up=step.args.get("up", True))
 
-    def _serve(self, release: Release) -> None:
+    def _serve(self, release: Release, *, up: bool = True) -> None:
         cluster = self._cluster
         cluster.left.discard(release.id)
         cluster.kept.pop(release.id, None)
         cluster.kept[release.id] = release
         cluster.current = release.id
         self._world.tick("half served")
-        cluster.want(release)
+        if up:
+            cluster.want(release)
 
     def _take_down(self, step: Step) -> None:
         self._cluster.current = ""
@@ -273,13 +296,39 @@ class FakeTarget:
 
 
 @dataclass
+class FakeBackups:
+    """`Backups` of one cluster; `broken` ones fail their test and their preflight."""
+
+    cluster: Cluster
+    broken: set[str]
+
+    def fresh(self, now: datetime) -> str:
+        name, number = f"{now:%Y%m%dT%H%M%SZ}", 2
+        while name in self.cluster.backups:
+            name, number = f"{now:%Y%m%dT%H%M%SZ}-{number}", number + 1
+        return name
+
+    def listed(self) -> tuple[Saved, ...]:
+        return tuple(saved for _, saved in reversed(self.cluster.backups.values()))
+
+    def preflight(self, name: str) -> tuple[CheckResult, ...]:
+        wrong = name in self.broken
+        mark = Mark.FAILED if wrong else Mark.PASSED
+        return (CheckResult(name="hashes", mark=mark, value="damaged" if wrong else "1 file", bound="whole"),)
+
+    def tested(self, saved: Saved, *, limit: float) -> tuple[CheckResult, ...]:
+        return self.preflight(saved.name)
+
+
+@dataclass
 class World:
     """Everything outside of a run, with places to break it.
 
-    `faults` maps a step's name to what it raises; `unhealthy` holds digests that never become healthy;
-    `failing` versions whose checks fail; `stop_at` counts the ticks until `stop_with` is raised. `schemas` is
-    where each environment's database stands, `heads` where a version leads, `migrating` what its commands
-    say; `torn`: half of one stays, `idle`: none is applied, `gone`: nothing answers once one has failed.
+    `faults` maps a step's name to what it raises, `once` to what it raises the first time; `unhealthy` holds
+    digests that never become healthy; `failing` versions whose checks fail; `broken` names of backups;
+    `stop_at` counts the ticks until `stop_with` is raised. `schemas` is where each environment's database
+    stands, `heads` where a version leads, `migrating` what its commands say and `called` which ran; `torn`:
+    half of one stays, `idle`: none is applied, `gone`: nothing answers once one has failed.
     """
 
     clock: FakeClock = field(default_factory=FakeClock)
@@ -290,6 +339,7 @@ class World:
     tags: dict[str, str] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     faults: dict[str, BaseException] = field(default_factory=dict)
+    once: dict[str, BaseException] = field(default_factory=dict)
     unhealthy: set[str] = field(default_factory=set)
     failing: set[str] = field(default_factory=set)
     restarting: bool = False
@@ -304,12 +354,13 @@ class World:
     idle: bool = False
     gone: bool = False
     blinded: bool = False
-    once: list[str] = field(default_factory=list)
+    called: list[str] = field(default_factory=list)
     blind: Exception | None = None
     hooks: dict[str, Ran | Exception] = field(default_factory=dict)
     hooked: list[tuple[str, Mapping[str, str]]] = field(default_factory=list)
     applied: list[str] = field(default_factory=list)
     dead: set[str] = field(default_factory=set)
+    broken: set[str] = field(default_factory=set)
     ticks: list[str] = field(default_factory=list)
     stop_at: int | None = None
     stop_with: type[BaseException] = Killed
@@ -349,6 +400,7 @@ class World:
             hook=self._hook,
             ended=lambda name: name in self.dead,
             redact=lambda text: text.replace("hunter2", "***"),
+            backups=FakeBackups(self.cluster(environment), self.broken),
         )
 
     def play(
@@ -412,6 +464,8 @@ _PLAYS = {
     Verb.ROLLBACK: flow.rollback,
     Verb.POST_VERIFY: flow.post_verify,
     Verb.BACKUP: flow.backup,
+    Verb.RESTORE: flow.restore,
+    Verb.RESTORE_TEST: flow.restore_test,
     Verb.FINALIZE: flow.finalize,
     Verb.PREFLIGHT: flow.preflight,
 }

@@ -106,7 +106,7 @@ def test_a_script_is_short_and_becomes_the_package(name: str) -> None:
     assert all(step["name"] for step in steps)
     lines = script(name).splitlines()
     assert steps[0]["shell"] == "bash"
-    assert len(lines) <= 6
+    assert len(lines) <= 8
     assert lines[2].startswith("exec ")
 
 

@@ -73,6 +73,31 @@ def without_database() -> World:
 def _schema_down(world: World) -> Outcome:
     return world.play(Verb.ROLLBACK, version="v1", schema="down", **AGREED)
 
+def with_later_data() -> World:
+    """v1 and its data are in a backup; v2 serves since, and its data are later ones."""
+    world = with_v1()
+    world.play(Verb.BACKUP)
+    world.deploy("v2")
+    world.cluster("staging").data = "later"
+    return world
+
+
+def _restored(world: World, verb: Verb, failing: str = "") -> Outcome:
+    (name,) = world.cluster("staging").backups
+    world.failing = {failing}
+    return world.play(verb, backup=name, reason="orders were deleted", approver="bob")
+
+
+LONGEST = 3800
+"""Seconds after which no lease is left: a step's time limit, and what the lease outlives it by."""
+
+DATA: dict[str, set[tuple[str, str]]] = {
+    "restore": {("v2", "later"), ("v2", "early")},
+    "restore that fails": {("v2", "later")},
+    "rollback with data": {("v2", "later"), ("v1", "early")},
+    "rollback with data that fails": {("v2", "later")},
+}
+"""The releases and data that may serve together, whatever happens."""
 
 STORIES: dict[str, tuple[Callable[[], World], Story, set[str]]] = {
     "first deploy": (empty, lambda world: world.deploy("v1"), {"", "v1"}),
@@ -94,6 +119,18 @@ STORIES: dict[str, tuple[Callable[[], World], Story, set[str]]] = {
     "first deploy with a database": (without_database, lambda world: world.deploy("v1"), {"", "v1"}),
     "rollback with its schema": (migrated, _schema_down, {"v1", "v2"}),
     "migration alone": (migrating, lambda world: world.play(Verb.MIGRATE, version="v2"), {"v1"}),
+    "restore": (with_later_data, lambda world: _restored(world, Verb.RESTORE), {"v2"}),
+    "restore that fails": (with_later_data, lambda world: _restored(world, Verb.RESTORE, "v2"), {"v2"}),
+    "rollback with data": (
+        with_later_data,
+        lambda world: _restored(world, Verb.ROLLBACK),
+        {"v1", "v2"},
+    ),
+    "rollback with data that fails": (
+        with_later_data,
+        lambda world: _restored(world, Verb.ROLLBACK, "v1"),
+        {"v2"},
+    ),
     "backup": (with_v1, lambda world: world.play(Verb.BACKUP), {"v1"}),
 }
 
@@ -164,6 +201,8 @@ def test_after_a_kill_anywhere_finalize_of_the_same_job_clears_up_at_once(
     assert first.reason in {Reason.PASSED, Reason.DEPLOYED, Reason.RECOVERED, Reason.CANCELLED}
     assert world.serves() in allowed
     cluster = world.cluster("staging")
+    if name in DATA:
+        assert (world.serves(), cluster.data) in DATA[name]
     assert first.reason is not Reason.DEPLOYED or cluster.current in cluster.good, "it was kept as a good one"
     assert world.state().peek() is None
     assert not unfinished(world.state().journal())
@@ -194,7 +233,7 @@ def test_after_a_kill_anywhere_a_stranger_waits_until_the_lease_has_run_out(
         locked = world.deploy("v9", owner="run-2")
         assert (locked.status, locked.reason, locked.exit) == (Status.REFUSED, Reason.LOCKED, 13)
         assert "run-1" in (locked.failure.cause if locked.failure else "")
-        world.clock.sleep(1100)
+        world.clock.sleep(LONGEST)
     assert world.deploy("v9", owner="run-2").exit is Exit.OK
     known_state(world)
 
@@ -206,7 +245,7 @@ def test_a_cancellation_anywhere_ends_with_130_keeps_the_lock_and_tells_the_jour
     world, allowed, outcome = interrupted(name, number, Cancelled)
     assert outcome is not None
     changed = any(
-        tick in world.ticks for tick in ("before switch", "before restore", "before take_down")
+        tick in world.ticks for tick in ("before switch", "before restore", "before take_down", "before stop")
     )
     changed = changed or (outcome.schema is not None and outcome.schema.after is None)
     assert (outcome.reason, outcome.exit) == (Reason.CANCELLED, 130)
@@ -238,6 +277,6 @@ def test_a_kill_of_the_clearing_up_itself_is_cleared_up_by_the_next(name: str, n
     world.play(Verb.FINALIZE)
     assert world.serves() in allowed
     world.failing = set()
-    world.clock.sleep(1100)
+    world.clock.sleep(LONGEST)
     assert world.deploy("v9", owner="run-2").exit is Exit.OK
     known_state(world)

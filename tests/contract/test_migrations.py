@@ -12,7 +12,7 @@ from tests.contract.fake_target import Killed, World
 MIGRATION = """\
     migration:
       {tool: command, service: backend, policy: POLICY, status: [status], apply: [apply], down: [down]}
-    backup: {postgres: [{service: db}]}
+    backup: {databases: [{type: postgres, service: db}]}
 """
 HEADS = {"v1": "s1", "v2": "s2", "v3": "s2"}
 FORWARD = MIGRATION.replace("POLICY", "forward-only")
@@ -26,7 +26,7 @@ def world(extra: str = FORWARD, **kind: Any) -> World:
     made = World(extra=extra, heads=dict(HEADS), **kind)
     assert made.deploy("v1").status is Status.DEPLOYED
     made.applied.clear()
-    made.once.clear()
+    made.called.clear()
     return made
 
 
@@ -44,7 +44,7 @@ class TestPlace:
         made = world()
         outcome = made.deploy("v2")
         ends(outcome, Status.DEPLOYED, Reason.DEPLOYED, 0)
-        assert made.once == ["status v2 staged", "apply v2 staged", "status v2 staged"]
+        assert made.called == ["status v2 staged", "apply v2 staged", "status v2 staged"]
         assert made.ticks.index("after apply") < made.ticks.index("before switch")
         assert outcome.schema is not None
         assert (outcome.schema.before.label, outcome.schema.after) == ("s1", outcome.schema.after)
@@ -53,9 +53,9 @@ class TestPlace:
     def test_nothing_pending_changes_nothing_and_is_recorded_all_the_same(self) -> None:
         made = world()
         made.deploy("v2")
-        made.once.clear()
+        made.called.clear()
         outcome = made.deploy("v3")
-        assert made.once == ["status v3 staged"]
+        assert made.called == ["status v3 staged"]
         assert outcome.schema is not None
         assert not outcome.schema.changed
         assert made.store.bodies()[-2]["schema"]["after"]["current"] == ["s2"]
@@ -65,7 +65,7 @@ class TestPlace:
         made.schemas["staging"] = "s0"
         outcome = made.deploy("v1")
         ends(outcome, Status.UNCHANGED, Reason.UNCHANGED, 0)
-        assert made.once == ["status v1", "apply v1", "status v1"]
+        assert made.called == ["status v1", "apply v1", "status v1"]
 
     def test_the_database_of_a_first_deploy_is_started_before_anything_else(self) -> None:
         made = World(extra=FORWARD, heads=dict(HEADS), needs=("db",))
@@ -75,12 +75,12 @@ class TestPlace:
             *("preflight", "prepare", "pull api", "pull web", "switch", "await_serving", "migrate"),
             *("start", "await_serving", "prove", "check", "prove", "retain"),
         ]
-        assert made.once[:2] == ["status v1", "apply v1"]
+        assert made.called[:2] == ["status v1", "apply v1"]
 
     def test_images_that_hold_no_migrations_are_deployed_without_one(self) -> None:
         made = world()
         made.deploy("v2", only=("web",))
-        assert made.once == []
+        assert made.called == []
 
 
 class TestFailure:
@@ -162,7 +162,7 @@ class TestRehearsal:
         outcome = made.promote("v1")
         ends(outcome, Status.REFUSED, Reason.NOT_REHEARSED, 10)
         assert "never rehearsed in staging" in cause(outcome)
-        assert made.once == []
+        assert made.called == []
         made.deploy("v1")
         ends(made.promote("v1"), Status.DEPLOYED, Reason.DEPLOYED, 0)
 
@@ -224,14 +224,14 @@ class TestVerb:
 class TestRollback:
     def back(self, made: World, **more: Any) -> Outcome:
         made.deploy("v2")
-        made.once.clear()
+        made.called.clear()
         return made.play(Verb.ROLLBACK, version="v1", **more)
 
     def test_forward_only_leaves_the_schema_and_says_what_to_do(self) -> None:
         made = world()
         outcome = self.back(made)
         ends(outcome, Status.DEPLOYED, Reason.DEPLOYED, 0)
-        assert (made.once, made.schemas["staging"]) == ([], "s2")
+        assert (made.called, made.schemas["staging"]) == ([], "s2")
         assert any("forward-only" in note and "mend it forward" in note for note in outcome.notes)
 
     def test_a_compatible_release_just_goes(self) -> None:
@@ -256,7 +256,7 @@ class TestRollback:
         made = world(REVERSIBLE)
         outcome = self.back(made, schema="down", **AGREED)
         ends(outcome, Status.DEPLOYED, Reason.DEPLOYED, 0)
-        assert made.once == ["status v2", "down v2", "status v2"]
+        assert made.called == ["status v2", "down v2", "status v2"]
         assert (made.serves(), made.schemas["staging"]) == ("v1", "s1")
         assert any("schema taken back" in text for text in outcome.overrides)
 
@@ -278,3 +278,24 @@ class TestRollback:
         outcome = made.play(Verb.POST_VERIFY, rollback_on_failure=True)
         ends(outcome, Status.ROLLED_BACK, Reason.ROLLED_BACK, 20)
         assert made.schemas["staging"] == "s2"
+
+    def test_data_of_a_backup_bring_their_own_schema_along(self) -> None:
+        made = world(REVERSIBLE)
+        made.play(Verb.BACKUP)
+        made.deploy("v2")
+        (name,) = made.cluster("staging").backups
+        outcome = made.play(Verb.ROLLBACK, backup=name, **AGREED)
+        ends(outcome, Status.DEPLOYED, Reason.DEPLOYED, 0)
+        assert made.serves() == "v1"
+        made.deploy("v2")
+        ends(made.play(Verb.ROLLBACK, version="v1"), Status.REFUSED, Reason.POLICY, 12)
+
+    def test_where_the_schema_stands_is_not_known_once_data_were_put_back(self) -> None:
+        made = world(REVERSIBLE)
+        made.deploy("v2")
+        made.play(Verb.BACKUP)
+        (name,) = made.cluster("staging").backups
+        ends(made.play(Verb.RESTORE, backup=name, **AGREED), Status.PASSED, Reason.PASSED, 0)
+        outcome = made.play(Verb.ROLLBACK, version="v1")
+        ends(outcome, Status.DEPLOYED, Reason.DEPLOYED, 0)
+        assert any("is not recorded" in note for note in outcome.notes)

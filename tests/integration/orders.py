@@ -52,8 +52,8 @@ class Orders(Shop):
         check = {"name": "ready", "type": "http", "from": "container", "service": "backend", "tries": 10}
         check |= {"url": "http://backend:8000/ready", "delay": "1s"}
         settings = base | {"compose": compose, "images": {"api": orders}, "checks": [check]}
-        dump = {"service": "db", "user": "shop", "database": "shop"}
-        backup = {"path": f"{srv}/backups", "postgres": [dump]}
+        dump = {"type": "postgres", "service": "db", "user": "shop", "database": "shop"}
+        backup = {"path": f"{srv}/backups", "databases": [dump]}
         return settings | {"backup": backup} | self.migrates()
 
     def migrates(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Images of the tests, built on this machine: `hello`, Debian's PostgreSQL, a service with migrations.
+"""Images of the tests, built on this machine: `hello`, Debian's databases, a service with migrations.
 
 What was built stays in the engine under `deploy-actions-lab/…` with the hash of its sources as a label, and
 is built again only when they change. A pushed name is removed from the engine at once, so that a deployment
@@ -45,22 +45,42 @@ class System:
             docker("import", "--change", f"LABEL {LABEL}={digest}", archive, base)
         return base
 
+    def built(self, tag: str) -> str:
+        """The local name of the image that `images/<name>/` makes of it."""
+        sources = SOURCES / self.name
+        context = _hash(*sorted(sources.iterdir()), extra=f"{self}")
+        name = f"{LOCAL}/{self.name}:{tag}"
+        if _built_from(name) != context:
+            _build(name, context, sources, BASE=self.base())
+        return name
+
     def _fetch(self, archive: Path) -> None:
         archive.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=archive.parent) as folder:
             fresh = Path(folder, "system.tar")
-            left_out = [f"--dpkgopt=path-exclude={pattern}" for pattern in (*_LEFT_OUT, *self.left_out)]
+            left_out = [f"--dpkgopt=path-exclude={pattern}" for pattern in (*_UNREAD, *self.left_out)]
             include = ("--variant=essential", f"--include={self.packages}")
             run("mmdebstrap", *include, *left_out, "bookworm", fresh, _debian_mirror(), limit=600)
             fresh.replace(archive)
 
 
-_LEFT_OUT: Final = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*")
+_UNREAD: Final = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*")
 _POSTGRES: Final = System(
     name="postgres",
     packages="postgresql-15,postgresql-client-15",
     # LLVM is half of the image; without its plug-in the server compiles nothing just in time.
     left_out=("/usr/lib/*/libLLVM*", "/usr/lib/postgresql/15/lib/*llvmjit*"),
+)
+# Each of the tools is as large as the client: most of the image would be what nobody calls.
+_TOOLS: Final = (
+    *("aria_*", "innochecksum", "myisam*", "perror", "replace", "resolve_stack_dump"),
+    *("mariadb-binlog", "mariadb-c*", "mariadb-import", "mariadb-plugin", "mariadb-s*", "mariadb-t*"),
+    *("mariadb-upgrade", "mariadb-waitpid", "mariadbd-safe-helper"),
+)
+_MARIADB: Final = System(
+    name="mariadb",
+    packages="mariadb-server,mariadb-client",
+    left_out=("/usr/share/mysql/*/*", *(f"/usr/bin/{name}" for name in _TOOLS)),
 )
 _ALEMBIC: Final = System(name="alembic", packages="alembic,python3-psycopg2,python3-pymysql")
 
@@ -110,12 +130,12 @@ def build_hello(behaviour: Behaviour, version: str) -> str:
 
 def build_postgres() -> str:
     """The local name of the PostgreSQL image; its packages are fetched once and kept in the cache folder."""
-    sources = SOURCES / "postgres"
-    context = _hash(*sorted(sources.iterdir()), extra=f"{_POSTGRES}")
-    name = f"{LOCAL}/postgres:15"
-    if _built_from(name) != context:
-        _build(name, context, sources, BASE=_POSTGRES.base())
-    return name
+    return _POSTGRES.built("15")
+
+
+def build_mariadb() -> str:
+    """The same for MariaDB."""
+    return _MARIADB.built("10.11")
 
 
 def build_alembic(version: str, *revisions: str) -> str:
@@ -140,6 +160,7 @@ def build_alembic(version: str, *revisions: str) -> str:
 def prepare() -> None:
     """Fetch what is slow to fetch: before the tests, so that no test's own time limit has to allow for it."""
     build_postgres()
+    build_mariadb()
     _ALEMBIC.base()
 
 

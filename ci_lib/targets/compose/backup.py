@@ -1,107 +1,118 @@
-"""Backups on the host: files, settings and PostgreSQL dumps, with a manifest of their hashes.
+"""Backups on the host: files, settings and dumps of databases, with a manifest of their hashes.
 
-A backup is a folder named by its UTC time. It is made as ``<time>.<project>.partial`` and renamed when
+A backup is a folder named by its UTC time. It is made as ``<name>.<project>.partial`` and renamed when
 everything in it was checked, so that a folder without that ending is a good one. Stacks and environments may
 share the parent folder: each counts, and removes, its own backups alone, known by the Compose project.
 """
 
-import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 
-from ci_lib.config.backup import Postgres
+from ci_lib.config.backup import Database, ServiceDump
+from ci_lib.domain.backups import Saved, SavedDatabase
 from ci_lib.domain.errors import StepFault
-from ci_lib.domain.reasons import Reason
-from ci_lib.domain.running import Health
-from ci_lib.ports.protocols import Ran
-from ci_lib.targets.compose.observe import observe
+from ci_lib.domain.plan import Step
+from ci_lib.ports.protocols import PortFault
+from ci_lib.targets.compose.dumps import Dumper, failed, must
+from ci_lib.targets.compose.layout import Layout
+from ci_lib.targets.compose.manifest import FILE, Manifest
 from ci_lib.targets.compose.pin import EXPLICIT, LOADED
 from ci_lib.targets.compose.site import LOOK, Site
 
-_HINT = "nothing was changed; set it right, or set `backup.enabled: false` if you can do without"
-
 _FILES = """
-set -eu; umask 077; cd "$1"; rm -rf "$2"/*."$3".partial; folder=$4; mkdir -p "$folder/files"; shift 4
+set -eu; umask 077; mkdir -p "$2"; cd "$1"; rm -rf "$2"/*."$3".partial; folder=$4; mkdir -p "$folder/files"
+shift 4
 for path in "$@"; do
   [ ! -f "$path" ] || { mkdir -p "$folder/files/$(dirname -- "$path")"; cp "$path" "$folder/files/$path"; }
 done
 """
 
-# pg_restore --list reads the whole table of contents, so a truncated dump does not get through.
-_DUMP = """
-set -eu; umask 077
-docker exec "$1" pg_dump --username "$2" --format custom "$3" > "$4"
-docker exec -i "$1" pg_restore --list < "$4" > /dev/null
+# Hashes, then sizes; what was read from a disk that is full is not what lies on it.
+_SUMS = """
+set -eu; cd "$1"; find . -type f -exec chmod 600 {} +; find . -type f -exec sync {} +
+find . -type f -exec sha256sum {} +; echo --; find . -type f -exec stat -c '%s %n' {} +
 """
-
-_SUMS = 'set -eu; cd "$1"; find . -type f -exec sha256sum {} + ; find . -type f -exec chmod 600 {} +'
 
 # $1 partial, $2 final, $3 parent, $4 how many to keep, $5 the project's line in a manifest. Names sort by
 # time, and only good ones have such a name, so the newest good one is never removed.
 _FINISH = """
-set -eu; [ ! -e "$2" ] || { echo "$2 exists already" >&2; exit 1; }
-mv "$1" "$2"; cd "$3"
-grep -lF -- "$5" ????????T??????Z/manifest.json | sort -r | tail -n "+$(($4 + 1))" |
-while IFS= read -r old; do rm -rf -- "${old%/manifest.json}"; done
+set -eu; export LC_ALL=C; [ ! -e "$2" ] || { echo "$2 exists already" >&2; exit 1; }
+sync "$1/manifest.json"; mv "$1" "$2"; cd "$3"; sync .
+for name in *; do
+  case $name in *.partial) continue ;; ????????T??????Z | ????????T??????Z-*) ;; *) continue ;; esac
+  ! grep -qsF -- "$5" "$name/manifest.json" || echo "$name"
+done | sort -r | tail -n "+$(($4 + 1))" | while IFS= read -r old; do rm -rf -- "$old"; done
 """
 
 
-def backup(site: Site, *, limit: float) -> str:
-    """Make one backup and let go of the oldest ones; returns its folder. All dumps share the time limit.
+def backup(site: Site, layout: Layout, step: Step) -> tuple[str, ...]:
+    """Make the backup that ``step`` names, let go of the oldest; returns what there is to say about it.
 
-    Raises ``StepFault`` (BACKUP) when anything in it fails; what was begun is removed by the next one.
+    All dumps share the time limit. Raises ``StepFault`` (BACKUP) when anything in it fails; what was begun is
+    removed, now or by the next one.
     """
-    settings = site.settings.settings.backup
-    now, deadline = site.clock.now(), site.clock.monotonic() + limit
-    parent = settings.path
-    final = f"{parent}/{now:%Y%m%dT%H%M%SZ}"
+    manifest = Manifest(site=site)
+    name, deadline = str(step.args["backup"]), site.clock.monotonic() + step.time_limit
+    began = site.clock.now()
+    final = manifest.folder(name)
     partial = f"{final}.{site.project}.partial"
     paths = (*site.compose.files, ".env", LOADED, EXPLICIT)
-    copy = ("sh", "-c", _FILES, "sh", site.run_dir, parent, site.project, partial, *paths)
-    _must(site.change(*copy, limit=LOOK), "files")
-    for database in settings.postgres:
-        _dump(site, database, partial, deadline - site.clock.monotonic())
-    sums = _must(site.change("sh", "-c", _SUMS, "sh", partial, limit=LOOK), "hashes")
-    manifest = {
-        "schema_version": 1,
-        "stack": site.settings.stack,
-        "environment": site.settings.environment,
-        "project": site.project,
-        "made_at": f"{now:%Y-%m-%dT%H:%M:%SZ}",
-        "files": _hashes(sums.stdout),
-    }
-    site.host.write(f"{partial}/manifest.json", json.dumps(manifest, indent=1).encode())
-    line = f'"project": "{site.project}"'
-    finish = ("sh", "-c", _FINISH, "sh", partial, final, parent, str(settings.keep), line)
-    _must(site.change(*finish, limit=LOOK), "finishing")
-    return final
+    with _swept(site, partial):
+        copy = ("sh", "-c", _FILES, "sh", site.run_dir, manifest.parent, site.project, partial, *paths)
+        must(site.change(*copy, limit=LOOK), "files")
+        dumper = Dumper(site=site, layout=layout, folder=partial)
+        dumped = [
+            (database, dumper.dump(database, deadline - site.clock.monotonic()))
+            for database in site.settings.settings.backup.databases
+        ]
+        sums = must(site.change("sh", "-c", _SUMS, "sh", partial, limit=step.time_limit), "hashes")
+        hashes, sizes = map(_columns, f"\n{sums.stdout}".split("\n--\n"))
+        saved = Saved(
+            name=name,
+            made_at=began,
+            release=step.release,
+            databases=tuple(_saved(item, file, hashes, sizes) for item, file in dumped),
+            files=hashes,
+        )
+        try:
+            site.host.write(f"{partial}/{FILE}", manifest.text(saved))
+        except PortFault as fault:
+            raise failed("manifest", str(fault)) from fault
+        finish = ("sh", "-c", _FINISH, "sh", partial, final, manifest.parent)
+        keep = str(site.settings.settings.backup.keep)
+        must(site.change(*finish, keep, manifest.line, limit=LOOK), "finishing")
+    return (f"backup in {final}", *(_told(item) for item in saved.databases))
 
 
-def _dump(site: Site, database: Postgres, folder: str, limit: float) -> None:
-    container = next(
-        (
-            item.instance
-            for item in observe(site)
-            if item.workload == database.service and item.health is not Health.EXITED
-        ),
-        None,
+@contextmanager
+def _swept(site: Site, partial: str) -> Iterator[None]:
+    """Remove what was begun when the block fails: on a full disk it would be in everybody's way."""
+    try:
+        yield
+    except StepFault:
+        with suppress(StepFault, PortFault):
+            site.change("rm", "-rf", partial, limit=LOOK)
+        raise
+
+
+def _saved(
+    database: Database, file: str, hashes: Mapping[str, str], sizes: Mapping[str, str]
+) -> SavedDatabase:
+    return SavedDatabase(
+        type=database.type,
+        service=database.service,
+        database="" if isinstance(database, ServiceDump) else database.database,
+        file=file,
+        sha256=hashes[file],
+        size=int(sizes[file]),
     )
-    what = f"dump of {database.database} in {database.service}"
-    if container is None:
-        raise StepFault(f"{what}: no container of it runs", hint=_HINT, reason=Reason.BACKUP)
-    if limit <= 0:
-        hint = "raise `limits.backup`; nothing was changed"
-        raise StepFault(f"{what}: no time is left for it", hint=hint, reason=Reason.BACKUP)
-    target = f"{folder}/{database.service}-{database.database}.dump"
-    arguments = (container, database.user, database.database, target)
-    _must(site.change("sh", "-c", _DUMP, "sh", *arguments, limit=limit), what)
 
 
-def _hashes(text: str) -> Mapping[str, str]:
-    rows = (line.split(maxsplit=1) for line in text.splitlines())
-    return {path.removeprefix("./"): digest for digest, path in rows}
+def _told(item: SavedDatabase) -> str:
+    return f"{item.name}: {item.file}, {item.size} bytes, sha256 {item.sha256}"
 
 
-def _must(ran: Ran, what: str) -> Ran:
-    if not ran.ok:
-        raise StepFault(f"backup failed ({what}): {ran.said}", hint=_HINT, reason=Reason.BACKUP)
-    return ran
+def _columns(text: str) -> Mapping[str, str]:
+    """File → what stands before its name."""
+    rows = (line.split(maxsplit=1) for line in text.splitlines() if line)
+    return {path.removeprefix("./"): value for value, path in rows}

@@ -8,7 +8,7 @@ from ci_lib.domain.images import Release
 from ci_lib.domain.outcome import CheckResult, Packet
 from ci_lib.domain.plan import Step, StepKind, StepReport
 from ci_lib.domain.reasons import Reason
-from ci_lib.domain.running import Running
+from ci_lib.domain.running import Health, Running
 from ci_lib.domain.target import Candidate, Kept, OneOff, Wanted
 from ci_lib.ports.protocols import Ran
 from ci_lib.targets.compose import files, images, preflight
@@ -21,6 +21,7 @@ from ci_lib.targets.compose.memory import Memory
 from ci_lib.targets.compose.observe import adopted, observe
 from ci_lib.targets.compose.once import once
 from ci_lib.targets.compose.parsed import Parsed, parse
+from ci_lib.targets.compose.restore import restore
 from ci_lib.targets.compose.retention import let_go, marked
 from ci_lib.targets.compose.serving import await_serving
 from ci_lib.targets.compose.site import LOOK, Site, demand
@@ -47,6 +48,7 @@ class ComposeTarget:
             StepKind.SWITCH: self._switch,
             StepKind.AWAIT_SERVING: self._await_serving,
             StepKind.RESTORE: self._restore,
+            StepKind.RESTORE_BACKUP: self._restore_backup,
             StepKind.TAKE_DOWN: self._take_down,
             StepKind.STOP: self._stop,
             StepKind.START: self._start,
@@ -121,7 +123,10 @@ class ComposeTarget:
         return StepReport()
 
     def _backup(self, step: Step) -> StepReport:
-        return StepReport(notes=(f"backup in {backup(self._site, limit=step.time_limit)}",))
+        return StepReport(notes=backup(self._site, self._layout, step))
+
+    def _restore_backup(self, step: Step) -> StepReport:
+        return StepReport(notes=restore(self._site, self._layout, step))
 
     def _switch(self, step: Step) -> StepReport:
         args = step.args
@@ -147,7 +152,10 @@ class ComposeTarget:
         return self._removed({item.workload for item in self.observe()} - gone) if gone else StepReport()
 
     def _restore(self, step: Step) -> StepReport:
-        """Bring files, layout and containers back, and remove the containers that the failed switch added."""
+        """Bring files, layout and containers back, and remove the containers that the failed switch added.
+
+        Without ``up`` nothing is started: the data have to come back first.
+        """
         release = _release(step)
         self._changing()
         files.restore(self._site, failed=step.args["failed"], previous=release.id)
@@ -156,7 +164,8 @@ class ComposeTarget:
             path = f"{self._site.run_dir}/{self._layout.pin}"
             content = self._layout.render_pin(release, (), self._site.settings.managed)
             self._site.host.write(path, content, mode=0o644)
-        self._up(tuple(step.args["services"]), step.time_limit)
+        if step.args.get("up", True):
+            self._up(tuple(step.args["services"]), step.time_limit)
         return self._removed(set(self._services()) | set(step.args["known"]))
 
     def _changing(self) -> None:
@@ -200,11 +209,16 @@ class ComposeTarget:
         return StepReport()
 
     def _stop(self, step: Step) -> StepReport:
-        """Stop services of what lies in the run directory; the containers stay, to be started again."""
-        self._layout.follow_current(once=True)
+        """Stop services, whatever lies in the run directory; the containers stay, to be started again."""
+        services = step.args["services"]
+        running = [
+            item.instance
+            for item in self.observe()
+            if item.workload in services and item.health is not Health.EXITED
+        ]
         self._seen = None
-        ran = self._site.change(*self._layout.command, "stop", *step.args["services"], limit=step.time_limit)
-        demand(ran, "docker compose stop failed")
+        if running:
+            demand(self._site.change("docker", "stop", *running, limit=step.time_limit), "docker stop failed")
         return StepReport()
 
     def _start(self, step: Step) -> StepReport:

@@ -8,6 +8,7 @@ from pydantic import TypeAdapter
 from ci_lib.checks.run import run_check
 from ci_lib.checks.site import Site
 from ci_lib.config.checks import Check
+from ci_lib.domain.backups import Backups
 from ci_lib.domain.outcome import CheckResult
 from ci_lib.domain.running import Health, Running
 from ci_lib.ports.protocols import PortFault, Ran
@@ -46,6 +47,7 @@ class Place:
     containers: FakeContainers = field(default_factory=FakeContainers)
     running: tuple[Running, ...] = ()
     one_shot: frozenset[str] = frozenset()
+    backups: Backups | None = None
 
     def site(self) -> Site:
         return Site(
@@ -59,6 +61,7 @@ class Place:
             runner=self.runner,
             one_shot=self.one_shot,
             reporter=self.reporter,
+            backups=self.backups,
         )
 
     def run(self, facts: dict[str, str] | None = None, /, **check: Any) -> CheckResult:

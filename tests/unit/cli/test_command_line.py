@@ -49,7 +49,7 @@ class TestTable:
     def test_every_verb_of_the_engine_and_every_command_has_a_module(self) -> None:
         assert [command.name for command in VERBS] == [
             *("lint-test", "build", "migrate", "deploy", "post-verify", "promote", "rollback", "preflight"),
-            *("backup", "finalize"),
+            *("backup", "restore", "restore-test", "finalize"),
         ]
         folder = Path(look.__file__).parent
         for name in TABLE:
@@ -68,7 +68,7 @@ class TestTable:
 
     def test_what_opens_a_gate_is_never_read_from_the_environment(self) -> None:
         gates = {o.name for command in TABLE.values() for o in command.options if o.where is Where.GATE}
-        assert gates == {"force", "skip-checks", "approver", "schema", "allow-dirty"}
+        assert gates == {"force", "skip-checks", "approver", "schema", "backup", "allow-dirty"}
         for command in TABLE.values():
             for option in command.options:
                 assert bool(option.variable) == (option.where in (Where.EVERYWHERE, Where.SECRET))

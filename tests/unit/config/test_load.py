@@ -169,6 +169,9 @@ def test_a_part_of_the_wrong_shape_is_told_in_a_sentence(
     assert mistakes(good.replace(old, new, 1)) == [message]
 
 
+CHECKS = "health, http, tcp, postgres, mysql, command, script, restore_test"
+
+
 @pytest.mark.parametrize(
     ("check", "message"),
     [
@@ -181,15 +184,9 @@ def test_a_part_of_the_wrong_shape_is_told_in_a_sentence(
         ("{name: a, type: http, url: 'http://x', fron: host}", '[0].fron: unknown key, did you mean "from"?'),
         (
             "{name: a, type: htpp}",
-            (
-                '[0].type: "htpp" is not one of health, http, tcp, postgres, mysql, command, script,'
-                ' did you mean "http"?'
-            ),
+            f'[0].type: "htpp" is not one of {CHECKS}, did you mean "http"?',
         ),
-        (
-            "{name: a}",
-            "[0].type: is missing; it is one of health, http, tcp, postgres, mysql, command, script",
-        ),
+        ("{name: a}", f"[0].type: is missing; it is one of {CHECKS}"),
         ("5", "[0]: must be a mapping, not 5"),
         (
             "{name: a, type: script, command: [x], from: container}",

@@ -93,6 +93,7 @@ settings:
     prepare: 2m
     pull: 1h
     backup: 15m
+    restore: 1h
     switch: 5m
     serving: 2m
     hook: 5m
@@ -102,7 +103,7 @@ settings:
   backup:
     path: /srv/backups/shop
     keep: 10
-    postgres: []
+    databases: []
   release:
     draft: ''
     sections:

@@ -80,7 +80,7 @@ PARTIAL = replace(
 ADOPTED = replace(OLD, adopted=True)
 MIGRATION = """\
     migration: {tool: alembic, service: backend, policy: reversible}
-    backup: {enabled: true, postgres: [{service: db}]}
+    backup: {enabled: true, databases: [{type: postgres, service: db}]}
 """
 MIGRATING = replace(
     PLAIN, settings=settings("staging", MIGRATION), candidate=replace(PLAIN.candidate, needs=("db",))

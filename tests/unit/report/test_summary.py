@@ -64,3 +64,21 @@ def test_a_masked_outcome_shows_no_secret_even_where_text_is_escaped() -> None:
     text = summary(Redactor([secret]).deep(outcome), now=NOW)
     assert "login with &#42;&#42;&#42; refused" in text
     assert "ss&lt;w" not in text
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "said"),
+    [
+        (Status.PASSED, Reason.PASSED, "runs on the data of the backup"),
+        (
+            Status.ROLLED_BACK,
+            Reason.ROLLED_BACK,
+            "runs on the data from before again: the restore failed its checks",
+        ),
+        (Status.PARTIAL, Reason.ROLLBACK_FAILED, "bringing the data from before back failed as well"),
+        (Status.UNKNOWN, Reason.CANCELLED, "cancelled while its data were exchanged"),
+    ],
+)
+def test_a_restore_speaks_of_the_data(status: Status, reason: Reason, said: str) -> None:
+    outcome = replace(ROLLED_BACK, verb=Verb.RESTORE, status=status, reason=reason)
+    assert said in verdict(outcome, one_line)
