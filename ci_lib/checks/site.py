@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal, assert_never
 
+from ci_lib.config.provision import MysqlServer, PostgresServer
 from ci_lib.domain.errors import StepFault
 from ci_lib.domain.reasons import Reason
 from ci_lib.domain.reporter import Reporter
@@ -24,7 +25,8 @@ class Site:
 
     ``host`` is the environment's host, ``run_dir`` the stack's folder there; ``runner`` is the machine that
     we run on, ``folder`` deploy.yml's folder on it. ``one_shot`` names the workloads that are meant to end.
-    ``reporter`` is told each result, and why there is another try.
+    ``reporter`` is told each result, and why there is another try. ``servers`` are the provisioned database
+    servers; ``secret`` gives the value of a variable of the job, or raises ``ConfigFault``.
     """
 
     host: Host
@@ -36,7 +38,9 @@ class Site:
     run_dir: str
     runner: Host
     reporter: Reporter
+    secret: Callable[[str], str]
     one_shot: frozenset[str] = frozenset()
+    servers: tuple[PostgresServer | MysqlServer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -76,7 +76,8 @@ def _compose(session: Session, settings: Resolved, host: Host) -> tuple[Target, 
     environment = _bare(session.env) if host.local else ()
     site = Site(settings=settings, host=host, clock=SystemClock(), environment=environment)
     session.mask(secrets_of(host, site.run_dir))
-    return ComposeTarget(site=site, logins=_login(session, settings)), ComposeContainers(site)
+    target = ComposeTarget(site=site, logins=_login(session, settings), secret=session.secret)
+    return target, ComposeContainers(site)
 
 
 def _bare(env: Mapping[str, str]) -> tuple[str, ...]:
@@ -162,6 +163,8 @@ def _check(
             run_dir=run_dir,
             runner=session.runner,
             one_shot=frozenset(compose.one_shot),
+            servers=settings.settings.provision,
+            secret=session.secret,
             reporter=session.reporter,
         )
         wanted = [item for group in groups for item in getattr(settings.settings, group)]

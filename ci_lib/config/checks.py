@@ -104,7 +104,16 @@ class ScriptCheck(CheckBase):
     """Program and arguments; no shell reads them."""
 
 
+class IsolationCheck(CheckBase):
+    """Each user of `provision:` can work in its own database, with its password, and gets into no other."""
+
+    type: Literal["isolation"]
+    """The kind of check."""
+    timeout: TimeLimit = 30.0
+    """Time limit of one try, all users together."""
+
+
 Check = Annotated[
-    HealthCheck | HttpCheck | TcpCheck | DatabaseCheck | CommandCheck | ScriptCheck,
+    HealthCheck | HttpCheck | TcpCheck | DatabaseCheck | CommandCheck | ScriptCheck | IsolationCheck,
     Field(discriminator="type"),
 ]

@@ -26,6 +26,8 @@ class Limits(Model):
     """Pulling all images."""
     backup: TimeLimit = 900.0
     """The whole backup."""
+    provision: TimeLimit = 120.0
+    """Each database server that is provisioned."""
     switch: TimeLimit = 300.0
     """Replacing what runs, and going back."""
     serving: TimeLimit = 120.0

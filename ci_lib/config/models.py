@@ -14,6 +14,7 @@ from ci_lib.config.checks import Check
 from ci_lib.config.gate import Gate
 from ci_lib.config.handling import Evidence, Hooks, Limits, Preflight
 from ci_lib.config.patterns import SSH
+from ci_lib.config.provision import Server
 from ci_lib.config.units import Duration, TimeLimit
 
 
@@ -149,6 +150,8 @@ class StackSettings(Model):
     """Bounds of the checks before a deploy."""
     backup: Backup = Backup()
     """What is saved before a switch."""
+    provision: tuple[Server, ...] = ()
+    """Database servers of the stack, and who has which database on them; for `database provision`."""
     evidence: Evidence = Evidence()
     """What goes into the evidence folder."""
     registries: dict[str, Login] = Field(default_factory=dict)

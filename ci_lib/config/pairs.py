@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from posixpath import normpath
 
+from ci_lib.config.checks import IsolationCheck
 from ci_lib.config.mistakes import Mistake, Path
 from ci_lib.config.models import DeployConfig, HostSettings, Stack, StackSettings
 from ci_lib.config.overlay import fill, settings_of
@@ -30,6 +31,7 @@ def broken_pairs(config: DeployConfig) -> Iterator[Mistake]:
             settings = fill(settings_of(stack, environment), stack=name, environment=environment)
             layers = _Layers(name, stack, environment)
             yield from _check_names(settings, layers)
+            yield from _isolation(settings, layers)
             if stack.target == "process":
                 yield from _processes(settings, stack, layers)
             for key, value in _claims(stack, settings):
@@ -97,6 +99,14 @@ def _check_names(settings: StackSettings, layers: _Layers) -> Iterator[Mistake]:
                 text = f"another check is called {quoted(check.name)} already"
                 yield Mistake(path=(*layers.path(key), at, "name"), text=text)
             seen.add(check.name)
+
+
+def _isolation(settings: StackSettings, layers: _Layers) -> Iterator[Mistake]:
+    for key, checks in (("checks", settings.checks), ("verify", settings.verify)):
+        for at, check in enumerate(checks):
+            if isinstance(check, IsolationCheck) and not settings.provision:
+                text = 'needs "provision": the servers and users whose isolation it looks at'
+                yield Mistake(path=(*layers.path(key), at), text=text)
 
 
 def _processes(settings: StackSettings, stack: Stack, layers: _Layers) -> Iterator[Mistake]:

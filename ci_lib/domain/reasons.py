@@ -39,6 +39,7 @@ class Reason(StrEnum):
     BUILD = "build"
     MIGRATION = "migration"
     RESTORE = "restore"
+    PROVISION = "provision"
     HOOK = "hook"
     STOPPED = "stopped"
     CHECKS = "checks"
@@ -77,6 +78,10 @@ REASONS: dict[Reason, tuple[Exit, str]] = {
     Reason.BUILD: (Exit.STOPPED, "An image could not be built, pushed or read back."),
     Reason.MIGRATION: (Exit.STOPPED, "The migration failed; schema and release are as they were."),
     Reason.RESTORE: (Exit.STOPPED, "The backup cannot be restored; nothing was changed."),
+    Reason.PROVISION: (
+        Exit.STOPPED,
+        "A database or user is not as it should be; what was done stays, and another run goes on.",
+    ),
     Reason.HOOK: (Exit.STOPPED, "A hook before the switch failed; nothing was changed."),
     Reason.STOPPED: (Exit.STOPPED, "A step before the switch failed; nothing was changed."),
     Reason.CHECKS: (Exit.CHECK_FAILED, "A check failed; nothing was changed back."),
@@ -130,4 +135,5 @@ class Verb(StrEnum):
     BACKUP = "backup"
     RESTORE = "restore"
     RESTORE_TEST = "restore-test"
+    PROVISION = "provision"
     FINALIZE = "finalize"

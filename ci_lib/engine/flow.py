@@ -23,6 +23,7 @@ from ci_lib.engine.survey import (
 from ci_lib.engine.tools import Request, Tools
 from ci_lib.plan.deploy import deploy as deploy_plan
 from ci_lib.plan.parts import approved, backup_step, examined
+from ci_lib.plan.provision import provision as provision_plan
 from ci_lib.plan.rollback import rollback as rollback_plan
 from ci_lib.records.chain import Chain
 
@@ -115,6 +116,18 @@ def backup(request: Request, tools: Tools) -> Outcome:
             ground = survey_serving(request, tools, None)
             step = backup_step(tools.settings.settings, tools.settings.host)
             return run.carry_out(lease, ground, (step,))
+
+    return Run(request=request, tools=tools).guarded(body)
+
+
+def provision(request: Request, tools: Tools) -> Outcome:
+    """Bring databases and their users to where deploy.yml wants them, on every server of the stack."""
+
+    def body(run: Run) -> Outcome:
+        plan = provision_plan(tools.settings)
+        with holding(tools, wait=request.lock_wait) as lease:
+            run.ledger_of(lease)
+            return run.carry_out(lease, survey_serving(request, tools, None), plan)
 
     return Run(request=request, tools=tools).guarded(body)
 

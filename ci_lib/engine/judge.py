@@ -45,7 +45,7 @@ def judge(base: Outcome, ground: Ground, done: Performed) -> Outcome:
         rollback=done.back,
     )
     if done.fault is None:
-        if not done.changed and base.verb in (Verb.POST_VERIFY, Verb.BACKUP):
+        if not done.changed and base.verb in (Verb.POST_VERIFY, Verb.BACKUP, Verb.PROVISION):
             return replace(found, status=Status.PASSED, reason=Reason.PASSED)
         if not done.changed:
             return replace(found, status=Status.UNCHANGED, reason=Reason.UNCHANGED)

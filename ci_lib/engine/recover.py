@@ -17,6 +17,9 @@ from ci_lib.records.chain import Chain
 
 _SETTLE = 60.0
 
+_UNTOUCHED = "the run was killed before the switch; nothing was changed"
+_KILLED = {Verb.PROVISION: "the run was killed; what it had done stays, and another one goes on"}
+
 
 def unfinished(entries: tuple[Entry, ...]) -> bool:
     """Whether the newest run in the journal did not come to its end."""
@@ -96,7 +99,7 @@ def _outcome(
 ) -> Outcome:
     base = _base(begin, tools)
     if not any(step.kind in CHANGING for step in begun):
-        cause = Failure(step="interrupted", cause="the run was killed before the switch; nothing was changed")
+        cause = Failure(step="interrupted", cause=_KILLED.get(base.verb, _UNTOUCHED))
         return replace(base, status=Status.FAILED, reason=Reason.CANCELLED, failure=cause)
     performer = Performer(tools, lease)
     last_proof = max(number for number, step in enumerate(plan) if step.kind in BLAMING)

@@ -106,6 +106,8 @@ def _passed(verb: Verb, words: _Words) -> str:
             return f"{words.where} is ready for {words.new}"
         case Verb.BACKUP:
             return f"{words.where} is backed up"
+        case Verb.PROVISION:
+            return f"{words.where}: every service has its own database, and rights on nothing else"
         case Verb.FINALIZE:
             return f"{words.where}: there was nothing for finalize to do"
         case Verb.MIGRATE:
@@ -154,6 +156,8 @@ def _stopped(verb: Verb, words: _Words) -> str:
             return f"{words.where} is not ready for {words.new}"
         case Verb.BACKUP:
             return f"{words.where} was not backed up"
+        case Verb.PROVISION:
+            return f"{words.where}: not every database is as it should be"
         case Verb.FINALIZE:
             return f"{words.where} was not cleared up"
         case Verb.BUILD:

@@ -105,7 +105,7 @@ class FakeTarget:
 
     supports = frozenset(StepKind) - {
         *(StepKind.PREFLIGHT, StepKind.PROVE, StepKind.CHECK, StepKind.HOOK),
-        *(StepKind.MIGRATE, StepKind.RESTORE_BACKUP),
+        *(StepKind.MIGRATE, StepKind.RESTORE_BACKUP, StepKind.PROVISION),
     }
 
     def __init__(self, world: "World", environment: str, resolved: Resolved) -> None:

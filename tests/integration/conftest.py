@@ -80,6 +80,13 @@ def postgres_image(require: Require, engine: None) -> str:
     return images.build_postgres()
 
 
+@pytest.fixture(scope="session")
+def mariadb_image(require: Require, engine: None) -> str:
+    """Local name of a MariaDB image that takes the environment of the official one."""
+    require("mmdebstrap", None if shutil.which("mmdebstrap") else "mmdebstrap is not installed")
+    return images.build_mariadb()
+
+
 @pytest.fixture
 def project(engine: None) -> Iterator[str]:
     """A name nobody else has for a Compose project; what `NAME` and `NAME-…` left behind is removed."""

@@ -1,4 +1,4 @@
-"""Images of the tests, built on this machine: the application `hello` and Debian's PostgreSQL.
+"""Images of the tests, built on this machine: the application `hello`, Debian's PostgreSQL and MariaDB.
 
 What was built stays in the engine under `deploy-actions-lab/…` with the hash of its sources as a label, and
 is built again only when they change. A pushed name is removed from the engine at once, so that a deployment
@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
@@ -24,14 +25,33 @@ LOCAL: Final = "deploy-actions-lab"
 # Everything but these has the health check that is right for a service that is up in no time.
 _STAGES: Final[dict[str, str]] = {"nohealth": "nohealth", "once": "nohealth", "slow": "slow"}
 
-_POSTGRES_PACKAGES: Final = "postgresql-15,postgresql-client-15"
+_UNREAD: Final = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _System:
+    """A database server out of Debian's packages: their names, and what is left out of them."""
+
+    name: str
+    tag: str
+    packages: str
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def recipe(self) -> str:
+        """All that decides what is in it."""
+        return f"{self.packages} {(*_UNREAD, *self.left_out)}"
+
+
 # LLVM is half of the image; without its plug-in the server compiles nothing just in time.
-_POSTGRES_LEFT_OUT: Final = (
-    "/usr/share/doc/*",
-    "/usr/share/man/*",
-    "/usr/share/locale/*",
-    "/usr/lib/*/libLLVM*",
-    "/usr/lib/postgresql/15/lib/*llvmjit*",
+_POSTGRES: Final = _System(
+    name="postgres",
+    tag="15",
+    packages="postgresql-15,postgresql-client-15",
+    left_out=("/usr/lib/*/libLLVM*", "/usr/lib/postgresql/15/lib/*llvmjit*"),
+)
+_MARIADB: Final = _System(
+    name="mariadb", tag="10.11", packages="mariadb-server,mariadb-client", left_out=("/usr/share/mysql/*/*",)
 )
 
 
@@ -80,15 +100,23 @@ def build_hello(behaviour: Behaviour, version: str) -> str:
 
 def build_postgres() -> str:
     """The local name of the PostgreSQL image; its packages are fetched once and kept in the cache folder."""
-    sources = SOURCES / "postgres"
-    recipe = f"{_POSTGRES_PACKAGES} {_POSTGRES_LEFT_OUT}"
-    context = _hash(*sorted(sources.iterdir()), extra=recipe)
-    name = f"{LOCAL}/postgres:15"
+    return _built(_POSTGRES)
+
+
+def build_mariadb() -> str:
+    """The same for MariaDB."""
+    return _built(_MARIADB)
+
+
+def _built(system: _System) -> str:
+    sources = SOURCES / system.name
+    context = _hash(*sorted(sources.iterdir()), extra=system.recipe)
+    name = f"{LOCAL}/{system.name}:{system.tag}"
     if _built_from(name) != context:
-        system = hashlib.sha256(recipe.encode()).hexdigest()[:12]
-        base = f"{LOCAL}/postgres-system:{system}"
+        known = hashlib.sha256(system.recipe.encode()).hexdigest()[:12]
+        base = f"{LOCAL}/{system.name}-system:{known}"
         if _built_from(base) is None:
-            docker("import", "--change", f"LABEL {LABEL}={system}", _postgres_system(system), base)
+            docker("import", "--change", f"LABEL {LABEL}={known}", _archive(system, known), base)
         _build(name, context, sources, BASE=base)
     return name
 
@@ -148,15 +176,15 @@ def _hash(*files: Path, extra: str = "") -> str:
     return digest.hexdigest()
 
 
-def _postgres_system(name: str) -> Path:
-    """A tar of a minimal Debian with PostgreSQL, from the mirror this machine already uses."""
-    archive = cache_folder() / f"postgres-system-{name}.tar"
+def _archive(system: _System, known: str) -> Path:
+    """A tar of a minimal Debian with the server, from the mirror this machine already uses."""
+    archive = cache_folder() / f"{system.name}-system-{known}.tar"
     if not archive.exists():
         archive.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=archive.parent) as folder:
             fresh = Path(folder, "system.tar")
-            left_out = [f"--dpkgopt=path-exclude={pattern}" for pattern in _POSTGRES_LEFT_OUT]
-            include = ("--variant=essential", f"--include={_POSTGRES_PACKAGES}")
+            left_out = [f"--dpkgopt=path-exclude={path}" for path in (*_UNREAD, *system.left_out)]
+            include = ("--variant=essential", f"--include={system.packages}")
             run("mmdebstrap", *include, *left_out, "bookworm", fresh, _debian_mirror(), limit=600)
             fresh.replace(archive)
     return archive

@@ -156,7 +156,8 @@ def test_a_good_file_is_loaded_with_its_lines(good: str) -> None:
             (
                 "deploy.yml:14: stacks.shop.environments.staging.target: unknown key, known are:"
                 " compose, process, checks,"
-                " verify, hooks, limits, preflight, backup, evidence, registries, history_name, history_env"
+                " verify, hooks, limits, preflight, backup, provision, evidence, registries, history_name,"
+                    " history_env"
             ),
         ),
     ],
@@ -182,12 +183,15 @@ def test_a_part_of_the_wrong_shape_is_told_in_a_sentence(
             "{name: a, type: htpp}",
             (
                 '[0].type: "htpp" is not one of health, http, tcp, postgres, mysql, command, script,'
-                ' did you mean "http"?'
+                ' isolation, did you mean "http"?'
             ),
         ),
         (
             "{name: a}",
-            "[0].type: is missing; it is one of health, http, tcp, postgres, mysql, command, script",
+            (
+                "[0].type: is missing; it is one of health, http, tcp, postgres, mysql, command, script,"
+                " isolation"
+            ),
         ),
         ("5", "[0]: must be a mapping, not 5"),
         (

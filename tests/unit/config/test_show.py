@@ -92,6 +92,7 @@ settings:
     prepare: 2m
     pull: 1h
     backup: 15m
+    provision: 2m
     switch: 5m
     serving: 2m
     hook: 5m
@@ -102,6 +103,7 @@ settings:
     path: /srv/backups/shop
     keep: 10
     postgres: []
+  provision: []
   evidence:
     logs: true
     mask_env: []
