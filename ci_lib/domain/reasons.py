@@ -137,3 +137,7 @@ class Verb(StrEnum):
     RESTORE_TEST = "restore-test"
     PROVISION = "provision"
     FINALIZE = "finalize"
+
+
+HALF_WAY = frozenset({Verb.PROVISION})
+"""Verbs whose steps stay done when a later one fails or the run is cut short: running them again goes on."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from ci_lib.domain.errors import Refusal
 from ci_lib.domain.outcome import CheckResult, Mark, Outcome, Return
-from ci_lib.domain.reasons import Reason, Status, Verb
+from ci_lib.domain.reasons import HALF_WAY, Reason, Status, Verb
 from ci_lib.engine.admit import check_request
 from ci_lib.engine.lock import holding
 from ci_lib.engine.recover import recover, unfinished
@@ -151,7 +151,8 @@ def finalize(request: Request, tools: Tools) -> Outcome:
         if recovered is None:
             return run.nothing_to_do("nothing was left to clear up")
         if recovered.status is Status.FAILED:
-            what = f"an interrupted {recovered.verb} of {recovered.version} had changed nothing"
+            how = "ended half-way; run it again" if recovered.verb in HALF_WAY else "had changed nothing"
+            what = f"an interrupted {recovered.verb} of {recovered.version} {how}"
             return replace(run.nothing_to_do(what), records=recovered.records)
         return replace(recovered, verb=Verb.FINALIZE, actor=run.base.actor, run_url=run.base.run_url)
 

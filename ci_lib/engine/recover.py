@@ -7,7 +7,7 @@ from ci_lib.domain.errors import StepFault
 from ci_lib.domain.images import Release
 from ci_lib.domain.outcome import Change, Failure, Outcome
 from ci_lib.domain.plan import BLAMING, CHANGING, Plan, Step, StepKind
-from ci_lib.domain.reasons import Reason, Status, Verb
+from ci_lib.domain.reasons import HALF_WAY, Reason, Status, Verb
 from ci_lib.domain.state import Entry, Lease
 from ci_lib.engine.close import close, end_journal, record_late
 from ci_lib.engine.perform import Performer
@@ -18,7 +18,7 @@ from ci_lib.records.chain import Chain
 _SETTLE = 60.0
 
 _UNTOUCHED = "the run was killed before the switch; nothing was changed"
-_KILLED = {Verb.PROVISION: "the run was killed; what it had done stays, and another one goes on"}
+_STAYS = "the run was killed; what it had done stays, and another one goes on"
 
 
 def unfinished(entries: tuple[Entry, ...]) -> bool:
@@ -99,7 +99,7 @@ def _outcome(
 ) -> Outcome:
     base = _base(begin, tools)
     if not any(step.kind in CHANGING for step in begun):
-        cause = Failure(step="interrupted", cause=_KILLED.get(base.verb, _UNTOUCHED))
+        cause = Failure(step="interrupted", cause=_STAYS if base.verb in HALF_WAY else _UNTOUCHED)
         return replace(base, status=Status.FAILED, reason=Reason.CANCELLED, failure=cause)
     performer = Performer(tools, lease)
     last_proof = max(number for number, step in enumerate(plan) if step.kind in BLAMING)

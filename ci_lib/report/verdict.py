@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final, assert_never
 
 from ci_lib.domain.outcome import Mark, Outcome
-from ci_lib.domain.reasons import REASONS, Exit, Reason, Status, Verb
+from ci_lib.domain.reasons import HALF_WAY, REASONS, Exit, Reason, Status, Verb
 
 Show = Callable[[str], str]
 """Makes foreign text fit for the place where the sentence will stand."""
@@ -138,6 +138,8 @@ def _failed(outcome: Outcome, words: _Words) -> str:
         return f"{words.where}: {words.new} {words.how}; nothing was changed back"
     if outcome.reason is Reason.CHANGED:
         return f"{words.where} does not serve what was expected"
+    if outcome.reason is Reason.CANCELLED and outcome.verb in HALF_WAY:
+        return f"{words.where}: cancelled; what was done stays, and another run goes on"
     if outcome.reason is Reason.CANCELLED:
         return f"{words.where} is untouched: cancelled before the switch"
     if outcome.exit is Exit.USAGE:

@@ -47,6 +47,12 @@ stacks:
       production: {history_name: shop-prod, history_env: prod}
 """
 EXTRA = "    environments:\n"
+DATABASES = """\
+    provision:
+      - {type: postgres, service: db, databases: {shop: {user: shop, password_env: SHOP}}}
+      - {type: mysql, service: maria, password_env: ROOT, databases: {crm: {user: crm, password_env: CRM}}}
+"""
+"""More lines for the stack: two database servers."""
 
 
 @lru_cache
@@ -105,7 +111,7 @@ class FakeTarget:
 
     supports = frozenset(StepKind) - {
         *(StepKind.PREFLIGHT, StepKind.PROVE, StepKind.CHECK, StepKind.HOOK),
-        *(StepKind.MIGRATE, StepKind.RESTORE_BACKUP, StepKind.PROVISION),
+        *(StepKind.MIGRATE, StepKind.RESTORE_BACKUP),
     }
 
     def __init__(self, world: "World", environment: str, resolved: Resolved) -> None:
@@ -191,7 +197,7 @@ class FakeTarget:
     def _prepare(self, step: Step) -> None:
         pass
 
-    _pull = _backup = _prepare
+    _pull = _backup = _provision = _prepare
 
     def _switch(self, step: Step) -> None:
         assert step.release is not None
@@ -369,6 +375,7 @@ _PLAYS = {
     Verb.ROLLBACK: flow.rollback,
     Verb.POST_VERIFY: flow.post_verify,
     Verb.BACKUP: flow.backup,
+    Verb.PROVISION: flow.provision,
     Verb.FINALIZE: flow.finalize,
     Verb.PREFLIGHT: flow.preflight,
 }

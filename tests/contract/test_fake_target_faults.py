@@ -12,7 +12,7 @@ from ci_lib.domain.images import Release
 from ci_lib.domain.outcome import Outcome
 from ci_lib.domain.reasons import Exit, Reason, Status, Verb
 from ci_lib.engine.recover import unfinished
-from tests.contract.fake_target import Killed, World, image
+from tests.contract.fake_target import DATABASES, Killed, World, image
 
 Story = Callable[[World], Outcome]
 
@@ -23,6 +23,12 @@ def empty() -> World:
 
 def with_v1() -> World:
     world = World()
+    world.deploy("v1")
+    return world
+
+
+def with_databases() -> World:
+    world = World(extra=DATABASES)
     world.deploy("v1")
     return world
 
@@ -68,6 +74,7 @@ STORIES: dict[str, tuple[Callable[[], World], Story, set[str]]] = {
     "post-verify": (with_v1, lambda world: world.play(Verb.POST_VERIFY), {"v1"}),
     "post-verify with rollback": (with_v1_and_v2, _bad_verify, {"v1", "v2"}),
     "backup": (with_v1, lambda world: world.play(Verb.BACKUP), {"v1"}),
+    "provision": (with_databases, lambda world: world.play(Verb.PROVISION), {"v1"}),
 }
 
 

@@ -9,11 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ci_lib.config.provision import MysqlServer
-from ci_lib.domain.errors import StepFault
-from ci_lib.domain.reasons import Reason
 from ci_lib.ports.protocols import Ran
 from ci_lib.targets.compose.databases import mysql_hashes
-from ci_lib.targets.compose.databases.server import Ask, Change, Found, Passwords
+from ci_lib.targets.compose.databases.server import Ask, Change, Found, Passwords, failed
 
 # $1: the variable with the administrator's password, which stays in the container; $2: the administrator.
 _CLIENT = """
@@ -66,18 +64,14 @@ class Mysql:
 
     def change(self, change: Change) -> None:
         """Carry out one change."""
-        self._run(change.sql, what=f"{change.database}: {change.what}: ")
+        self._run(change.sql, change)
 
-    def _run(self, sql: str, *, what: str = "") -> Ran:
+    def _run(self, sql: str, change: Change | None = None) -> Ran:
         server = self._server
         ran = self._ask(("sh", "-c", _CLIENT, "sh", server.password_env, server.user), _QUIET + sql)
         if not ran.ok:
-            raise StepFault(
-                f"{server.service}: {what}{_hidden(ran.said)}",
-                hint=f"{server.password_env} of the container must hold the password of {server.user}; "
-                "run again when it is set right: what was done stays",
-                reason=Reason.PROVISION,
-            )
+            admin = f"{server.password_env} of the container must hold the password of {server.user}"
+            raise failed(server.service, change, _hidden(ran.said), hint=admin)
         return ran
 
 
@@ -108,6 +102,10 @@ def _rights(name: str, user: str, lines: list[str]) -> Iterator[Change]:
     own = f"ALL PRIVILEGES ON {pattern(name)}.*"
     extra = [right for right in rights if right not in (own, "USAGE ON *.*")]
     roles = [right for right in extra if " ON " not in right]
+    # Before the rest: on MariaDB, revoking all takes roles along.
+    for role in roles:
+        sql = f"REVOKE {role} FROM {_who(user)};"
+        yield Change(database=name, what=f"{user} taken out of {role}", sql=sql)
     if extra != roles:
         what = f"taken from {user}: {', '.join(right for right in extra if right not in roles)}"
         sql = f"REVOKE ALL PRIVILEGES, GRANT OPTION FROM {_who(user)}; {give}"
@@ -115,9 +113,6 @@ def _rights(name: str, user: str, lines: list[str]) -> Iterator[Change]:
     elif own not in rights:
         what = f"all rights on its database given to {user}"
         yield Change(database=name, what=what, sql=give)
-    for role in roles:
-        sql = f"REVOKE {role} FROM {_who(user)};"
-        yield Change(database=name, what=f"{user} taken out of {role}", sql=sql)
 
 
 def _plain(line: str, user: str) -> str:

@@ -9,11 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ci_lib.config.provision import PostgresServer
-from ci_lib.domain.errors import StepFault
-from ci_lib.domain.reasons import Reason
 from ci_lib.ports.protocols import Ran
 from ci_lib.targets.compose.databases.scram import fits, verifier
-from ci_lib.targets.compose.databases.server import Ask, Change, Found, Passwords
+from ci_lib.targets.compose.databases.server import Ask, Change, Found, Passwords, failed
 
 State = Mapping[str, Any]
 
@@ -85,18 +83,14 @@ class Postgres:
 
     def change(self, change: Change) -> None:
         """Carry out one change."""
-        self._run(change.sql, change.within or "postgres", what=f"{change.database}: {change.what}: ")
+        self._run(change.sql, change.within or "postgres", change)
 
-    def _run(self, sql: str, database: str, *, what: str = "") -> Ran:
+    def _run(self, sql: str, database: str, change: Change | None = None) -> Ran:
         tool = ("psql", "-X", "-w", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-v", "VERBOSITY=terse")
         ran = self._ask((*tool, "-U", self._server.user, "-d", database), _QUIET + sql)
         if not ran.ok:
-            raise StepFault(
-                f"{self._server.service}: {what}{ran.said}",
-                hint=f"{self._server.user} must be a superuser that the socket lets in without a password; "
-                "run again when it is set right: what was done stays",
-                reason=Reason.PROVISION,
-            )
+            admin = f"{self._server.user} must be a superuser whom the socket lets in without a password"
+            raise failed(self._server.service, change, ran.said, hint=admin)
         return ran
 
 

@@ -38,7 +38,11 @@ def provision(site: Site, service: str, secret: Secret, *, limit: float) -> tupl
             hint = "raise `limits.provision`, and run again: what was done stays"
             raise StepFault(f"{service}: not done within {limit:.0f} s", hint=hint, reason=Reason.PROVISION)
         way = ("docker", "exec", "-i", container, *argv)
-        return site.change(*way, stdin=text.encode("utf-8", "surrogateescape"), limit=left)
+        try:
+            return site.change(*way, stdin=text.encode(), limit=left)
+        except StepFault as fault:
+            reason = Reason.PROVISION if fault.reason is Reason.STOPPED else fault.reason
+            raise StepFault(f"{service}: {fault.message}", hint=fault.hint, reason=reason) from fault
 
     kind: Server
     if isinstance(server, PostgresServer):
@@ -64,7 +68,7 @@ def settle(server: Server, service: str, databases: tuple[str, ...]) -> tuple[st
             try:
                 server.change(change)
             except StepFault as fault:
-                before = "; ".join(_lines(service, {name: what for name, what in done.items() if what}))
+                before = " · ".join(_lines(service, {name: what for name, what in done.items() if what}))
                 raise StepFault(
                     fault.message + (f" (done before: {before})" if before else ""),
                     hint=fault.hint,
@@ -80,8 +84,8 @@ def settle(server: Server, service: str, databases: tuple[str, ...]) -> tuple[st
 
 def _lines(service: str, done: Mapping[str, list[str]]) -> list[str]:
     """``db/shop_db: unchanged``; the server's own line comes last, and only where it has something to say."""
-    rows = [f"{service}/{name}: {', '.join(what) or 'unchanged'}" for name, what in done.items() if name]
-    return [*rows, *([f"{service}: {', '.join(done[''])}"] if done.get("") else [])]
+    rows = [f"{service}/{name}: {'; '.join(what) or 'unchanged'}" for name, what in done.items() if name]
+    return [*rows, *([f"{service}: {'; '.join(done[''])}"] if done.get("") else [])]
 
 
 def passwords_of(server: AnyServer, secret: Secret) -> Passwords:

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from ci_lib.domain.errors import StepFault
+from ci_lib.domain.reasons import Reason
 from ci_lib.ports.protocols import Ran
 
 
@@ -44,3 +46,12 @@ class Server(Protocol):
 
     def change(self, change: Change) -> None:
         """Carry out one change."""
+
+
+def failed(service: str, change: Change | None, said: str, *, hint: str) -> StepFault:
+    """The fault for a server that did not do as it was told; ``hint`` is for one that cannot be looked at."""
+    if change is None:
+        return StepFault(f"{service}: {said}", hint=f"{hint}; then run again", reason=Reason.PROVISION)
+    what = f"{change.database}: {change.what}" if change.database else change.what
+    hint = "set that right on the server, and run again: what was done stays"
+    return StepFault(f"{service}: {what}: {said}", hint=hint, reason=Reason.PROVISION)
