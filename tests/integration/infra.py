@@ -27,6 +27,7 @@ class Infra:
     service: dict[str, Any]
     """The Compose service `db`."""
     stack: dict[str, Any] = field(default_factory=dict)
+    host: dict[str, Any] = field(default_factory=lambda: {"local": True})
     secrets: dict[str, str] = field(
         default_factory=lambda: {"LARK_DB_PASSWORD": NASTY, "AUTH_DB_PASSWORD": "auth-of-the-neighbour"}
     )
@@ -51,7 +52,7 @@ class Infra:
         config = {
             "version": 1,
             "records": {"path": "records"},
-            "hosts": {"here": {"local": True}},
+            "hosts": {"here": self.host},
             "environments": {"production": {"tier": "production", "owner": "ops", "hosts": ["here"]}},
             "stacks": {"infra": stack | self.stack},
         }

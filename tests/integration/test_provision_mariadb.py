@@ -19,7 +19,7 @@ SERVER = {
 }
 ROOT = "of-the-administrator"
 SERVICE = {
-    "environment": {"MARIADB_ROOT_PASSWORD": ROOT, "WRONG": "not-it"},
+    "environment": {"MARIADB_ROOT_PASSWORD": ROOT, "WRONG": "not-it", "NOTED_FILE": "/tmp/noted"},
     # A server that writes down whatever it is told.
     "command": ["--general-log", "--general-log-file=/tmp/general.log"],
     "healthcheck": {
@@ -120,6 +120,9 @@ def test_whoever_cannot_do_it_says_why(infra: Infra) -> None:
     missing = infra.provision()
     assert (missing.code, missing.result["reason_code"]) == (3, "provision"), missing
     assert "neither NOT_THERE nor a readable NOT_THERE_FILE" in missing.result["failure"]["cause"]
+    infra.inside("sh", "-c", "printf of-the-administrator > /tmp/noted")
+    infra.write(password_env="NOTED")
+    assert rows(infra.provision()) != UNCHANGED
     infra.write()
     docker("stop", infra.container)
     down = infra.provision()
