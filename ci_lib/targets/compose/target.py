@@ -13,7 +13,6 @@ from ci_lib.domain.target import Candidate, Kept, Wanted
 from ci_lib.targets.compose import files, images, preflight
 from ci_lib.targets.compose.backup import backup
 from ci_lib.targets.compose.commands import up
-from ci_lib.targets.compose.databases.provision import provision
 from ci_lib.targets.compose.images import Logins
 from ci_lib.targets.compose.inside import diagnose
 from ci_lib.targets.compose.layout import Layout
@@ -123,6 +122,8 @@ class ComposeTarget:
         return StepReport(notes=(f"backup in {backup(self._site, limit=step.time_limit)}",))
 
     def _provision(self, step: Step) -> StepReport:
+        from ci_lib.targets.compose.databases.provision import provision  # no other verb needs it
+
         notes = provision(self._site, step.args["name"], self._secret, limit=step.time_limit)
         return StepReport(notes=notes)
 

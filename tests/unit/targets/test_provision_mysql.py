@@ -5,7 +5,8 @@ import pytest
 from ci_lib.config.provision import MysqlServer
 from ci_lib.domain.errors import StepFault
 from ci_lib.ports.protocols import Ran
-from ci_lib.targets.compose.databases.mysql import Mysql, State, changes_of, grants_of, others, state_of
+from ci_lib.targets.compose.databases.mysql import Mysql
+from ci_lib.targets.compose.databases.mysql_changes import State, changes_of, grants_of, others, state_of
 from ci_lib.targets.compose.databases.mysql_hashes import CACHING, NATIVE, caching, fits, native
 
 SERVER = MysqlServer(

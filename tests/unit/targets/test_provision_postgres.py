@@ -9,8 +9,8 @@ from ci_lib.config.provision import PostgresServer
 from ci_lib.domain.errors import StepFault
 from ci_lib.domain.reasons import Reason
 from ci_lib.ports.protocols import Ran
-from ci_lib.targets.compose.databases.postgres import (
-    Postgres,
+from ci_lib.targets.compose.databases.postgres import Postgres
+from ci_lib.targets.compose.databases.postgres_changes import (
     changes_of,
     identifier,
     literal,
