@@ -82,7 +82,7 @@ def postgres_image(require: Require, engine: None) -> str:
 
 @pytest.fixture(scope="session")
 def mariadb_image(require: Require, engine: None) -> str:
-    """Local name of a MariaDB image that takes the environment of the official one."""
+    """The same for MariaDB."""
     require("mmdebstrap", None if shutil.which("mmdebstrap") else "mmdebstrap is not installed")
     return images.build_mariadb()
 

@@ -50,8 +50,17 @@ _POSTGRES: Final = _System(
     packages="postgresql-15,postgresql-client-15",
     left_out=("/usr/lib/*/libLLVM*", "/usr/lib/postgresql/15/lib/*llvmjit*"),
 )
+# Each of the tools is as large as the client: most of the image would be what nobody calls.
+_TOOLS: Final = (
+    *("aria_*", "innochecksum", "myisam*", "perror", "replace", "resolve_stack_dump"),
+    *("mariadb-binlog", "mariadb-c*", "mariadb-import", "mariadb-plugin", "mariadb-s*", "mariadb-t*"),
+    *("mariadb-upgrade", "mariadb-waitpid", "mariadbd-safe-helper"),
+)
 _MARIADB: Final = _System(
-    name="mariadb", tag="10.11", packages="mariadb-server,mariadb-client", left_out=("/usr/share/mysql/*/*",)
+    name="mariadb",
+    tag="10.11",
+    packages="mariadb-server,mariadb-client",
+    left_out=("/usr/share/mysql/*/*", *(f"/usr/bin/{name}" for name in _TOOLS)),
 )
 
 

@@ -10,18 +10,25 @@ if [ "$(id -u)" = 0 ]; then
     exec setpriv --reuid=mysql --regid=mysql --init-groups /bin/sh "$0" "$@"
 fi
 
-small="--innodb-buffer-pool-size=16M --innodb-log-file-size=8M --innodb-flush-log-at-trx-commit=2 --performance-schema=OFF"
+small="--innodb-buffer-pool-size=16M --innodb-log-file-size=8M --performance-schema=OFF"
 if [ ! -d "$data/mysql" ]; then
-    if [ -n "${MARIADB_ROOT_PASSWORD_FILE:-}" ]; then MARIADB_ROOT_PASSWORD=$(cat "$MARIADB_ROOT_PASSWORD_FILE"); fi
-    : "${MARIADB_ROOT_PASSWORD:?must be set on the first start}"
+    if [ -n "${MARIADB_ROOT_PASSWORD_FILE:-}" ]; then
+        MARIADB_ROOT_PASSWORD=$(cat "$MARIADB_ROOT_PASSWORD_FILE")
+    fi
+    if [ -z "${MARIADB_ALLOW_EMPTY_ROOT_PASSWORD:-}" ]; then
+        : "${MARIADB_ROOT_PASSWORD:?must be set on the first start}"
+    fi
+    root="IDENTIFIED BY '${MARIADB_ROOT_PASSWORD:-}'"
     # shellcheck disable=SC2086 # options, one word each
-    mariadb-install-db --no-defaults --datadir="$data" --skip-test-db --auth-root-authentication-method=normal \
-        $small >/tmp/install.log 2>&1 || { cat /tmp/install.log >&2; exit 1; }
+    mariadb-install-db --no-defaults --datadir="$data" --skip-test-db \
+        --auth-root-authentication-method=normal $small >/tmp/install.log 2>&1 ||
+        { cat /tmp/install.log >&2; exit 1; }
     umask 077
     {
+        echo "DELETE FROM mysql.global_priv WHERE User = 'root' AND Host <> 'localhost';"
         echo "FLUSH PRIVILEGES;"
-        echo "ALTER USER root@localhost IDENTIFIED BY '$MARIADB_ROOT_PASSWORD';"
-        echo "CREATE USER root@'%' IDENTIFIED BY '$MARIADB_ROOT_PASSWORD';"
+        echo "ALTER USER root@localhost $root;"
+        echo "CREATE USER root@'%' $root;"
         echo "GRANT ALL ON *.* TO root@'%' WITH GRANT OPTION;"
         [ -z "${MARIADB_DATABASE:-}" ] || echo "CREATE DATABASE \`$MARIADB_DATABASE\`;"
         if [ -n "${MARIADB_USER:-}" ]; then

@@ -11,6 +11,7 @@ if [ "$(id -u)" = 0 ]; then
 fi
 
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
+    if [ "${POSTGRES_HOST_AUTH_METHOD:-}" = trust ]; then POSTGRES_PASSWORD="${POSTGRES_PASSWORD:-unused}"; fi
     : "${POSTGRES_PASSWORD:?must be set on the first start}"
     user="${POSTGRES_USER:-postgres}"
     database="${POSTGRES_DB:-$user}"
