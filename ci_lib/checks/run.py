@@ -6,7 +6,7 @@ A new type of check is a model in ``config/checks.py``, a file beside this one, 
 from collections.abc import Iterable
 from typing import assert_never
 
-from ci_lib.checks import command, database, health, http, restore_test, script, tcp
+from ci_lib.checks import command, database, health, http, isolation, restore_test, script, tcp
 from ci_lib.checks.site import Facts, Probe, Seen, Site
 from ci_lib.config.checks import (
     Check,
@@ -14,6 +14,7 @@ from ci_lib.config.checks import (
     DatabaseCheck,
     HealthCheck,
     HttpCheck,
+    IsolationCheck,
     RestoreTestCheck,
     ScriptCheck,
     TcpCheck,
@@ -86,5 +87,7 @@ def _probe(check: Check, site: Site, facts: Facts) -> Probe:
             return script.probe(check, site, facts)
         case RestoreTestCheck():
             return restore_test.probe(check, site)
+        case IsolationCheck():
+            return isolation.probe(check, site)
         case _:
             assert_never(check)

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal, assert_never
 
+from ci_lib.config.provision import MysqlServer, PostgresServer
 from ci_lib.domain.backups import Backups
 from ci_lib.domain.errors import StepFault
 from ci_lib.domain.reasons import Reason
@@ -26,7 +27,8 @@ class Site:
     ``host`` is the environment's host, ``run_dir`` the stack's folder there; ``runner`` is the machine that
     we run on, ``folder`` deploy.yml's folder on it. ``one_shot`` names the workloads that are meant to end.
     ``reporter`` is told each result, and why there is another try; ``backups`` are the stack's, if it can
-    have some.
+    have some. ``servers`` are the provisioned database servers; ``secret`` gives the value of a variable of
+    the job, or raises ``ConfigFault``.
     """
 
     host: Host
@@ -38,8 +40,10 @@ class Site:
     run_dir: str
     runner: Host
     reporter: Reporter
+    secret: Callable[[str], str]
     one_shot: frozenset[str] = frozenset()
     backups: Backups | None = None
+    servers: tuple[PostgresServer | MysqlServer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from typing import Any, assert_never
 import click
 
 from ci_lib.cli.options import Kind, Option, Where
-from ci_lib.cli.table import TABLE, Command
+from ci_lib.cli.table import GROUPS, TABLE, Command
 from ci_lib.domain.errors import Cancelled
 from ci_lib.domain.reasons import Exit
 from ci_lib.version import VERSION
@@ -26,42 +26,62 @@ _LARGEST = 1_000_000
 
 
 class _Commands(click.Group):
-    """The commands of the table; none is imported before it is called."""
+    """The commands of the table whose names begin with ``words``; none is imported before it is called.
+
+    A name of two words, ``database provision``, is a command of a group, which is another such object.
+    """
+
+    words: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The next word of each name, in the order of the table."""
+        under = [name.removeprefix(self.words) for name in TABLE if name.startswith(self.words)]
+        return tuple(dict.fromkeys(name.partition(" ")[0] for name in under))
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """All names, in the order of the table."""
         del ctx
-        return list(TABLE)
+        return list(self.names)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The click command of that name."""
+        """The click command, or the group, of that name."""
         del ctx
-        return _command(TABLE[cmd_name]) if cmd_name in TABLE else None
+        name = self.words + cmd_name
+        if name in TABLE:
+            return _command(TABLE[name])
+        return _group(name) if cmd_name in self.names else None
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click does, with the nearest name for a slip."""
-        if args and args[0] not in TABLE and not args[0].startswith("-"):
+        if args and args[0] not in self.names and not args[0].startswith("-"):
             import difflib
 
-            near = difflib.get_close_matches(args[0], TABLE, n=1)
+            near = difflib.get_close_matches(args[0], self.names, n=1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
             raise click.UsageError(f"No such command {args[0]!r}.{hint}", ctx)
         return super().resolve_command(ctx, args)
 
 
+def _group(name: str) -> click.Group:
+    made = _Commands(name.rpartition(" ")[2], help=GROUPS[name], short_help=GROUPS[name])
+    made.words = f"{name} "
+    return made
+
+
 def _command(spec: Command) -> click.Command:
     def call(**values: Any) -> None:  # noqa: ANN401 - click hands over whatever the table declares
-        module = import_module(f"ci_lib.cli.{spec.name.replace('-', '_')}")
-        sys.exit(int(module.run(values)))
+        sys.exit(int(import_module(f"ci_lib.cli.{spec.module}").run(values)))
 
     params: list[click.Parameter] = [
         _parameter(option) for option in spec.options if option.where is not Where.SECRET
     ]
     epilog = f"Example: {spec.example}"
+    word = spec.name.rpartition(" ")[2]
     return click.Command(
-        spec.name, callback=call, params=params, help=spec.summary, short_help=spec.summary, epilog=epilog
+        word, callback=call, params=params, help=spec.summary, short_help=spec.summary, epilog=epilog
     )
 
 

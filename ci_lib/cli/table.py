@@ -52,7 +52,10 @@ class Output:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """A verb (``action`` is True: it has an action of its own) or another command."""
+    """A verb (``action`` is True: it has an action of its own) or another command.
+
+    A name of several words stands in the groups that its first words name, each of them in ``GROUPS``.
+    """
 
     name: str
     summary: str
@@ -60,6 +63,11 @@ class Command:
     action: bool = False
     outputs: tuple[Output, ...] = ()
     example: str = ""
+
+    @property
+    def module(self) -> str:
+        """The module in ``ci_lib/cli/`` whose ``run`` does the work."""
+        return self.name.replace("-", "_").replace(" ", "_")
 
 
 _OUTPUTS = (
@@ -202,12 +210,23 @@ COMMANDS = (
         example="deploy-actions check-config --environment production",
     ),
     Command(
+        name="database provision",
+        summary="Give each service its own database and its own user, with rights on nothing else.",
+        options=(*PLACE, LOCK_WAIT, *END),
+        example="deploy-actions database provision --stack infra --environment production",
+    ),
+    Command(
         name="demo",
         summary="Play a whole release story on local processes in a temporary folder.",
         options=(KEEP,),
         example="deploy-actions demo",
     ),
 )
+
+GROUPS = {
+    "database": "Databases and their users on a server that services share.",
+}
+"""What the first words of names have in common."""
 
 TABLE = {command.name: command for command in (*VERBS, *COMMANDS)}
 """Every command by its name, in the order of the help page."""

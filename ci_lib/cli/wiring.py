@@ -81,7 +81,8 @@ def _compose(session: Session, settings: Resolved, host: Host) -> tuple[Target, 
 
     site = _site(session, settings, host)
     session.mask(secrets_of(host, site.run_dir))
-    return ComposeTarget(site=site, logins=_login(session, settings)), ComposeContainers(site)
+    target = ComposeTarget(site=site, logins=_login(session, settings), secret=session.secret)
+    return target, ComposeContainers(site)
 
 
 def _site(session: Session, settings: Resolved, host: Host) -> "ComposeSite":
@@ -188,6 +189,8 @@ def _check(
             run_dir=run_dir,
             runner=session.runner,
             one_shot=frozenset(compose.one_shot),
+            servers=settings.settings.provision,
+            secret=session.secret,
             reporter=session.reporter,
             backups=backups,
         )

@@ -117,7 +117,23 @@ class RestoreTestCheck(CheckBase):
     """Time limit of one try, for all databases together."""
 
 
+class IsolationCheck(CheckBase):
+    """Each user of `provision:` can work in its own database, with its password, and gets into no other."""
+
+    type: Literal["isolation"]
+    """The kind of check."""
+    timeout: TimeLimit = 30.0
+    """Time limit of one try, all users together."""
+
+
 Check = Annotated[
-    HealthCheck | HttpCheck | TcpCheck | DatabaseCheck | CommandCheck | ScriptCheck | RestoreTestCheck,
+    HealthCheck
+    | HttpCheck
+    | TcpCheck
+    | DatabaseCheck
+    | CommandCheck
+    | ScriptCheck
+    | RestoreTestCheck
+    | IsolationCheck,
     Field(discriminator="type"),
 ]

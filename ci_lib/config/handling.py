@@ -30,6 +30,8 @@ class Limits(Model):
     """The whole backup."""
     restore: TimeLimit = 3600.0
     """Putting all databases of a backup back, or testing that."""
+    provision: TimeLimit = 120.0
+    """Each database server that is provisioned."""
     switch: TimeLimit = 300.0
     """Replacing what runs, and going back."""
     serving: TimeLimit = 120.0

@@ -16,6 +16,7 @@ from ci_lib.config.gate import Gate
 from ci_lib.config.handling import Evidence, Hooks, Limits, Preflight
 from ci_lib.config.migration import Migration
 from ci_lib.config.patterns import SSH
+from ci_lib.config.provision import Server
 from ci_lib.config.release import ReleaseRules
 from ci_lib.config.units import Duration, TimeLimit
 
@@ -154,6 +155,8 @@ class StackSettings(Model):
     """Bounds of the checks before a deploy."""
     backup: Backup = Backup()
     """What is saved before a switch."""
+    provision: tuple[Server, ...] = ()
+    """Database servers of the stack, and who has which database on them; for `database provision`."""
     migration: Migration | None = None
     """How the database's schema follows the release."""
     release: ReleaseRules = ReleaseRules()

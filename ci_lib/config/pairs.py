@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from posixpath import normpath
 
-from ci_lib.config.checks import RestoreTestCheck
+from ci_lib.config.checks import IsolationCheck, RestoreTestCheck
 from ci_lib.config.migration_rules import unprotected
 from ci_lib.config.mistakes import Mistake, Path
 from ci_lib.config.models import DeployConfig, HostSettings, Stack, StackSettings
@@ -36,6 +36,7 @@ def broken_pairs(config: DeployConfig) -> Iterator[Mistake]:
             yield from broken_release(settings, stack, layers.path)
             yield from unprotected(settings, place, layers.path("migration"))
             yield from _restore_tests(settings, layers)
+            yield from _isolation(settings, layers)
             if stack.target == "process":
                 yield from _processes(settings, stack, layers)
             for key, value in _claims(stack, settings):
@@ -112,6 +113,14 @@ def _restore_tests(settings: StackSettings, layers: _Layers) -> Iterator[Mistake
         for at, check in enumerate(checks):
             if isinstance(check, RestoreTestCheck):
                 yield Mistake(path=(*layers.path(key), at), text='needs "databases" under "backup"')
+
+
+def _isolation(settings: StackSettings, layers: _Layers) -> Iterator[Mistake]:
+    for key, checks in (("checks", settings.checks), ("verify", settings.verify)):
+        for at, check in enumerate(checks):
+            if isinstance(check, IsolationCheck) and not settings.provision:
+                text = 'needs "provision": the servers and users whose isolation it looks at'
+                yield Mistake(path=(*layers.path(key), at), text=text)
 
 
 def _processes(settings: StackSettings, stack: Stack, layers: _Layers) -> Iterator[Mistake]:

@@ -5,12 +5,21 @@ from collections.abc import Iterator
 from posixpath import normpath
 
 from ci_lib.config.builds import broken_builds
-from ci_lib.config.checks import Check, CommandCheck, DatabaseCheck, HttpCheck, RestoreTestCheck, TcpCheck
+from ci_lib.config.checks import (
+    Check,
+    CommandCheck,
+    DatabaseCheck,
+    HttpCheck,
+    IsolationCheck,
+    RestoreTestCheck,
+    TcpCheck,
+)
 from ci_lib.config.databases import broken_databases
 from ci_lib.config.migration_rules import broken_migration
 from ci_lib.config.mistakes import Mistake, Path
 from ci_lib.config.models import Stack, StackSettings
 from ci_lib.config.overlay import PLACEHOLDER, fill_text
+from ci_lib.config.servers import broken_servers
 from ci_lib.config.text import quoted
 from ci_lib.domain.errors import UsageFault
 from ci_lib.domain.images import Reference
@@ -35,6 +44,10 @@ def broken_stack(stack: Stack, path: Path) -> Iterator[Mistake]:
         other = "process" if stack.target == "compose" else "compose"
         if other in layer.model_fields_set:
             yield Mistake(path=(*under, other), text=f"has no effect: the target is {quoted(stack.target)}")
+        if stack.target == "process" and layer.provision:
+            text = 'works in containers, and the target "process" has none'
+            yield Mistake(path=(*under, "provision"), text=text)
+        yield from broken_servers(layer.provision, (*under, "provision"))
         for key in ("checks", "verify"):
             for at, check in enumerate(getattr(layer, key)):
                 yield from _check(check, stack.target, (*under, key, at))
@@ -143,7 +156,8 @@ def _on_host(text: str) -> str:
 
 def _check(check: Check, target: str, path: Path) -> Iterator[Mistake]:
     looks = check.from_ if isinstance(check, HttpCheck | TcpCheck | DatabaseCheck) else ""
-    if target == "process" and (looks == "container" or isinstance(check, CommandCheck)):
+    inside = looks == "container" or isinstance(check, CommandCheck | IsolationCheck)
+    if target == "process" and inside:
         yield Mistake(path=path, text='looks into a container, and the target "process" has none')
     elif target == "process" and isinstance(check, RestoreTestCheck):
         yield Mistake(path=path, text='needs backups, and the target "process" has none')

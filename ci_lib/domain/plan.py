@@ -15,6 +15,7 @@ class StepKind(StrEnum):
     PREFLIGHT = "preflight"
     PULL = "pull"
     BACKUP = "backup"
+    PROVISION = "provision"
     MIGRATE = "migrate"
     SWITCH = "switch"
     AWAIT_SERVING = "await_serving"

@@ -40,6 +40,7 @@ class Reason(StrEnum):
     BUILD = "build"
     MIGRATION = "migration"
     RESTORE = "restore"
+    PROVISION = "provision"
     HOOK = "hook"
     STOPPED = "stopped"
     CHECKS = "checks"
@@ -80,6 +81,10 @@ REASONS: dict[Reason, tuple[Exit, str]] = {
     Reason.BUILD: (Exit.STOPPED, "An image could not be built, pushed or read back."),
     Reason.MIGRATION: (Exit.STOPPED, "The migration failed; schema and release are as they were."),
     Reason.RESTORE: (Exit.STOPPED, "The backup cannot be restored; nothing was changed."),
+    Reason.PROVISION: (
+        Exit.STOPPED,
+        "A database or user is not as it should be; what was done stays, and another run goes on.",
+    ),
     Reason.HOOK: (Exit.STOPPED, "A hook before the switch failed; nothing was changed."),
     Reason.STOPPED: (Exit.STOPPED, "A step before the switch failed; nothing was changed."),
     Reason.CHECKS: (Exit.CHECK_FAILED, "A check failed; nothing was changed back."),
@@ -134,4 +139,9 @@ class Verb(StrEnum):
     BACKUP = "backup"
     RESTORE = "restore"
     RESTORE_TEST = "restore-test"
+    PROVISION = "provision"
     FINALIZE = "finalize"
+
+
+HALF_WAY = frozenset({Verb.PROVISION})
+"""Verbs whose steps stay done when a later one fails or the run is cut short: running them again goes on."""

@@ -114,5 +114,7 @@ class Containers(Protocol):
     def address(self, service: str) -> str:
         """The network address of a running instance, as the host sees it; raise ``PortFault`` if none."""
 
-    def exec(self, service: str, argv: tuple[str, ...], *, timeout: float) -> Ran:
-        """Run ``argv`` in a running instance."""
+    def exec(
+        self, service: str, argv: tuple[str, ...], *, timeout: float, stdin: bytes = b""
+    ) -> Ran:
+        """Run ``argv`` in a running instance; ``stdin`` is the only way in for a secret."""

@@ -9,7 +9,7 @@ from functools import partial
 
 from ci_lib.domain.errors import ConfigFault, Refusal, StepFault
 from ci_lib.domain.outcome import CheckResult, Mark, Outcome, Return
-from ci_lib.domain.reasons import Reason, Status, Verb
+from ci_lib.domain.reasons import HALF_WAY, Reason, Status, Verb
 from ci_lib.engine.admit import check_backup, check_request
 from ci_lib.engine.facts import variables
 from ci_lib.engine.judge import described
@@ -35,6 +35,7 @@ from ci_lib.engine.tools import Request, Tools
 from ci_lib.plan.deploy import deploy as deploy_plan
 from ci_lib.plan.deploy import migration as migration_plan
 from ci_lib.plan.parts import approved, backup_step, examined
+from ci_lib.plan.provision import provision as provision_plan
 from ci_lib.plan.restore import restore as restore_plan
 from ci_lib.plan.restore import rollback_with_data
 from ci_lib.plan.rollback import rollback as rollback_plan
@@ -188,6 +189,18 @@ def restore_test(request: Request, tools: Tools) -> Outcome:
     return Run(request=request, tools=tools).guarded(body)
 
 
+def provision(request: Request, tools: Tools) -> Outcome:
+    """Bring databases and their users to where deploy.yml wants them, on every server of the stack."""
+
+    def body(run: Run) -> Outcome:
+        plan = provision_plan(tools.settings)
+        with holding(tools, wait=request.lock_wait) as lease:
+            run.ledger_of(lease)
+            return run.carry_out(lease, survey_serving(request, tools, None), plan)
+
+    return Run(request=request, tools=tools).guarded(body)
+
+
 def finalize(request: Request, tools: Tools) -> Outcome:
     """Clear up after an interrupted run of this job, or of one whose lock has run out; safe at any time."""
 
@@ -207,7 +220,9 @@ def finalize(request: Request, tools: Tools) -> Outcome:
         if recovered is None:
             return run.nothing_to_do("nothing was left to clear up")
         if recovered.status is Status.FAILED:
-            what = f"an interrupted {recovered.verb} of {recovered.version} had changed nothing that serves"
+            stays = recovered.verb in HALF_WAY
+            how = "ended half-way; run it again" if stays else "had changed nothing that serves"
+            what = f"an interrupted {recovered.verb} of {recovered.version} {how}"
             if recovered.schema is not None and recovered.failure is not None:
                 what = f"{what}: {recovered.failure.cause}"
             found = run.nothing_to_do(what)

@@ -56,8 +56,8 @@ def judge(base: Outcome, ground: Ground, done: Performed) -> Outcome:
         note = f"{stays}: {ground.previous.version} served on it before the switch"
         found = replace(found, notes=(*found.notes, note))
     if done.fault is None:
-        only_data = base.verb is Verb.RESTORE
-        if only_data or (not done.changed and base.verb in (Verb.POST_VERIFY, Verb.BACKUP)):
+        looking = base.verb in (Verb.POST_VERIFY, Verb.BACKUP, Verb.PROVISION)
+        if base.verb is Verb.RESTORE or (looking and not done.changed):
             return replace(found, status=Status.PASSED, reason=Reason.PASSED)
         if base.verb is Verb.MIGRATE and done.schema is not None and done.schema.changed:
             return replace(found, status=Status.PASSED, reason=Reason.MIGRATED)

@@ -7,7 +7,7 @@ from ci_lib.domain.errors import StepFault
 from ci_lib.domain.images import Release
 from ci_lib.domain.outcome import Change, Failure, Outcome
 from ci_lib.domain.plan import BLAMING, Plan, Step, StepKind
-from ci_lib.domain.reasons import Reason, Status, Verb
+from ci_lib.domain.reasons import HALF_WAY, Reason, Status, Verb
 from ci_lib.domain.state import Entry, Lease
 from ci_lib.engine.close import close, end_journal, record_late
 from ci_lib.engine.interrupted import with_schema
@@ -17,6 +17,9 @@ from ci_lib.records import ledger
 from ci_lib.records.chain import Chain
 
 _SETTLE = 60.0
+
+_UNTOUCHED = "the run was killed before the switch; nothing was changed"
+_STAYS = "the run was killed; what it had done stays, and another one goes on"
 
 
 def unfinished(entries: tuple[Entry, ...]) -> bool:
@@ -98,7 +101,7 @@ def _outcome(
 ) -> Outcome:
     base = _base(begin, tools)
     if not any(step.undo for step in begun):
-        cause = Failure(step="interrupted", cause="the run was killed before the switch; nothing was changed")
+        cause = Failure(step="interrupted", cause=_STAYS if base.verb in HALF_WAY else _UNTOUCHED)
         return replace(base, status=Status.FAILED, reason=Reason.CANCELLED, failure=cause)
     performer = Performer(tools, lease)
     last_proof = max(number for number, step in enumerate(plan) if step.kind in BLAMING)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final, assert_never
 
 from ci_lib.domain.outcome import Mark, Outcome
-from ci_lib.domain.reasons import REASONS, Exit, Reason, Status, Verb
+from ci_lib.domain.reasons import HALF_WAY, REASONS, Exit, Reason, Status, Verb
 
 Show = Callable[[str], str]
 """Makes foreign text fit for the place where the sentence will stand."""
@@ -154,6 +154,8 @@ def _passed(verb: Verb, words: _Words) -> str:
             return f"{words.where} is ready for {words.new}"
         case Verb.BACKUP:
             return f"{words.where} is backed up"
+        case Verb.PROVISION:
+            return f"{words.where}: every service has its own database, and rights on nothing else"
         case Verb.FINALIZE:
             return f"{words.where}: there was nothing for finalize to do"
         case Verb.MIGRATE:
@@ -184,6 +186,8 @@ def _failed(outcome: Outcome, words: _Words) -> str:
         return f"{words.where}: {words.new} {words.how}; nothing was changed back"
     if outcome.reason is Reason.CHANGED:
         return f"{words.where} does not serve what was expected"
+    if outcome.reason is Reason.CANCELLED and outcome.verb in HALF_WAY:
+        return f"{words.where}: cancelled; what was done stays, and another run goes on"
     if outcome.reason is Reason.CANCELLED:
         return f"{words.where} is untouched: cancelled before the switch"
     if outcome.exit is Exit.USAGE:
@@ -202,6 +206,8 @@ def _stopped(verb: Verb, words: _Words) -> str:
             return f"{words.where} is not ready for {words.new}"
         case Verb.BACKUP:
             return f"{words.where} was not backed up"
+        case Verb.PROVISION:
+            return f"{words.where}: not every database is as it should be"
         case Verb.FINALIZE:
             return f"{words.where} was not cleared up"
         case Verb.RESTORE | Verb.RESTORE_TEST:

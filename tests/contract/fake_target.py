@@ -50,6 +50,12 @@ stacks:
       production: {history_name: shop-prod, history_env: prod}
 """
 EXTRA = "    environments:\n"
+DATABASES = """\
+    provision:
+      - {type: postgres, service: db, databases: {shop: {user: shop, password_env: SHOP}}}
+      - {type: mysql, service: maria, password_env: ROOT, databases: {crm: {user: crm, password_env: CRM}}}
+"""
+"""More lines for the stack: two database servers."""
 
 
 @lru_cache
@@ -220,7 +226,7 @@ class FakeTarget:
     def _prepare(self, step: Step) -> None:
         pass
 
-    _pull = _prepare
+    _pull = _provision = _prepare
 
     def _backup(self, step: Step) -> None:
         name = step.args["backup"]
@@ -466,6 +472,7 @@ _PLAYS = {
     Verb.BACKUP: flow.backup,
     Verb.RESTORE: flow.restore,
     Verb.RESTORE_TEST: flow.restore_test,
+    Verb.PROVISION: flow.provision,
     Verb.FINALIZE: flow.finalize,
     Verb.PREFLIGHT: flow.preflight,
 }

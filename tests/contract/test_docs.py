@@ -11,7 +11,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from ci_lib.cli.options import Where
-from ci_lib.cli.table import TABLE
+from ci_lib.cli.table import GROUPS, TABLE
 from ci_lib.config.load import load
 from ci_lib.config.resolve import resolve
 from ci_lib.domain.reasons import REASONS, Exit, Reason
@@ -125,8 +125,10 @@ def test_a_command_in_the_documentation_exists(page: Path) -> None:
         for line in text.splitlines():
             if not line.startswith("deploy-actions "):
                 continue
-            verb, *words = shlex.split(line, comments=True)[1:]
-            known = {f"--{option.name}" for option in TABLE[verb].options if option.where is not Where.SECRET}
+            words = shlex.split(line, comments=True)[1:]
+            group = words[0] if words[0] in GROUPS else ""
+            name = f"{group} {words[1]}" if group else words[0]
+            known = {f"--{option.name}" for option in TABLE[name].options if option.where is not Where.SECRET}
             assert {word for word in words if word.startswith("--")} <= known, line
 
 

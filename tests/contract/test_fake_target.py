@@ -1,5 +1,6 @@
 """The real engine on a target that is unlike Compose: what every verb ends as, writes, and leaves running."""
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +15,8 @@ from ci_lib.engine import flow
 from ci_lib.engine.recover import unfinished
 from ci_lib.engine.tools import Request
 from ci_lib.ports.protocols import Ran, TimedOut, Unreachable
-from tests.contract.fake_target import FakeTarget, Killed, World, cannot_decide, digest, image
+from ci_lib.report.verdict import verdict
+from tests.contract.fake_target import DATABASES, FakeTarget, Killed, World, cannot_decide, digest, image
 
 HOOKS = """\
     hooks:
@@ -683,6 +685,49 @@ class TestTheOthers:
         assert kinds(world)[-1] == ("backup", "outcome", "passed")
         world.faults["backup"] = StepFault("no room", reason=Reason.BACKUP)
         ends(world.play(Verb.BACKUP), Status.FAILED, Reason.BACKUP, 3)
+
+    def test_provisioning_is_a_step_for_each_server_and_leaves_records(self) -> None:
+        world = with_v1(extra=DATABASES)
+        outcome = world.play(Verb.PROVISION)
+        ends(outcome, Status.PASSED, Reason.PASSED, 0)
+        assert world.applied == ["provision db", "provision maria"]
+        assert kinds(world)[-2:] == [("provision", "intent", ""), ("provision", "outcome", "passed")]
+        assert "has its own database" in verdict(outcome, str)
+        world.faults["provision maria"] = StepFault("access denied", reason=Reason.PROVISION)
+        failed = world.play(Verb.PROVISION)
+        ends(failed, Status.FAILED, Reason.PROVISION, 3)
+        assert verdict(failed, str) == "shop staging: not every database is as it should be"
+        assert world.serves() == "v1"
+
+    def test_nothing_is_provisioned_where_nothing_is_configured_or_serves(self) -> None:
+        ends(with_v1().play(Verb.PROVISION), Status.FAILED, Reason.CONFIG, 2)
+        ends(World(extra=DATABASES).play(Verb.PROVISION), Status.FAILED, Reason.CHANGED, 4)
+
+    def test_a_target_that_cannot_provision_says_so(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        world = with_v1(extra=DATABASES)
+        monkeypatch.setattr(FakeTarget, "supports", FakeTarget.supports - {StepKind.PROVISION})
+        outcome = world.play(Verb.PROVISION)
+        ends(outcome, Status.FAILED, Reason.CONFIG, 2)
+        assert outcome.failure is not None
+        assert "cannot do: provision" in outcome.failure.cause
+        assert world.applied == []
+
+    def test_a_provisioning_that_was_cut_short_is_not_told_as_if_nothing_had_happened(self) -> None:
+        for kind in (Killed, Cancelled):
+            world = with_v1(extra=DATABASES)
+            world.ticks.clear()
+            world.stop_with = kind
+            world.stop_at = 6
+            with suppress(Killed):
+                outcome = world.play(Verb.PROVISION)
+                assert verdict(outcome, str) == (
+                    "shop staging: cancelled; what was done stays, and another run goes on"
+                )
+            assert "before provision db" in world.ticks
+            finalized = world.play(Verb.FINALIZE)
+            assert "an interrupted provision of v1 ended half-way; run it again" in finalized.notes
+            cause = world.store.bodies()[-1]["failure"]["cause"]
+            assert cause == "the run was killed; what it had done stays, and another one goes on"
 
     def test_preflight_judges_and_writes_nothing_at_all(self) -> None:
         world = with_v1()

@@ -14,7 +14,7 @@ from ci_lib.domain.reasons import Exit, Reason, Status, Verb
 from ci_lib.engine.recover import unfinished
 from ci_lib.records import ledger
 from ci_lib.records.chain import check
-from tests.contract.fake_target import Killed, World, image
+from tests.contract.fake_target import DATABASES, Killed, World, image
 from tests.contract.test_migrations import AGREED, HEADS, REVERSIBLE
 
 Story = Callable[[World], Outcome]
@@ -26,6 +26,12 @@ def empty() -> World:
 
 def with_v1() -> World:
     world = World()
+    world.deploy("v1")
+    return world
+
+
+def with_databases() -> World:
+    world = World(extra=DATABASES)
     world.deploy("v1")
     return world
 
@@ -132,6 +138,7 @@ STORIES: dict[str, tuple[Callable[[], World], Story, set[str]]] = {
         {"v2"},
     ),
     "backup": (with_v1, lambda world: world.play(Verb.BACKUP), {"v1"}),
+    "provision": (with_databases, lambda world: world.play(Verb.PROVISION), {"v1"}),
 }
 
 

@@ -72,6 +72,7 @@ class Place:
             run_dir=str(self.folder),
             runner=HERE,
             reporter=FakeReporter(),
+            secret=str,
         )
         return run_check(CHECK.validate_python(settings), site, {"DEPLOY_VERSION": "sha-1"})
 

@@ -33,15 +33,21 @@ class ComposeContainers:
                 return str(addresses[0])
         raise Unreachable(f"no container of {service} runs and has a network address")
 
-    def exec(self, service: str, argv: tuple[str, ...], *, timeout: float) -> Ran:
+    def exec(
+        self, service: str, argv: tuple[str, ...], *, timeout: float, stdin: bytes = b""
+    ) -> Ran:
         """Run a command in a running container."""
-        return self._site.look("docker", "exec", self._running(service), *argv, limit=timeout)
+        # Without -i a command finds its standard input at its end.
+        way = ("docker", "exec", *(("-i",) if stdin else ()), instance(self._site, service))
+        return self._site.look(*way, *argv, stdin=stdin, limit=timeout)
 
-    def _running(self, service: str) -> str:
-        for item in observe(self._site):
-            if item.workload == service and item.health is not Health.EXITED:
-                return item.instance
-        raise Unreachable(f"no container of {service} runs")
+
+def instance(site: Site, service: str) -> str:
+    """The id of a running container of ``service``; raise ``Unreachable`` when there is none."""
+    for item in observe(site):
+        if item.workload == service and item.health is not Health.EXITED:
+            return item.instance
+    raise Unreachable(f"no container of {service} runs")
 
 
 def diagnose(site: Site) -> Packet:

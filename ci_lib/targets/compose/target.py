@@ -29,10 +29,15 @@ from ci_lib.targets.compose.stage import Stage
 
 
 class ComposeTarget:
-    """``Target`` for one stack in one environment; ``logins`` are credentials for pulling."""
+    """``Target`` for one stack in one environment.
 
-    def __init__(self, *, site: Site, logins: Logins) -> None:
+    ``logins`` are credentials for pulling, ``secret`` is the value of a variable of the job that deploy.yml
+    names.
+    """
+
+    def __init__(self, *, site: Site, logins: Logins, secret: Callable[[str], str]) -> None:
         self._site = site
+        self._secret = secret
         self._memory = Memory(site)
         self._layout = Layout(site, self._memory)
         self._stage = Stage(site, self._layout, self._memory)
@@ -45,6 +50,7 @@ class ComposeTarget:
             StepKind.PREPARE: self._stage.prepare,
             StepKind.PULL: self._pull,
             StepKind.BACKUP: self._backup,
+            StepKind.PROVISION: self._provision,
             StepKind.SWITCH: self._switch,
             StepKind.AWAIT_SERVING: self._await_serving,
             StepKind.RESTORE: self._restore,
@@ -127,6 +133,12 @@ class ComposeTarget:
 
     def _restore_backup(self, step: Step) -> StepReport:
         return StepReport(notes=restore(self._site, self._layout, step))
+
+    def _provision(self, step: Step) -> StepReport:
+        from ci_lib.targets.compose.databases.provision import provision  # no other verb needs it
+
+        notes = provision(self._site, step.args["name"], self._secret, limit=step.time_limit)
+        return StepReport(notes=notes)
 
     def _switch(self, step: Step) -> StepReport:
         args = step.args

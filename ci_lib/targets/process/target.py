@@ -112,12 +112,15 @@ class ProcessTarget:
         del service
         return "127.0.0.1"
 
-    def exec(self, service: str, argv: tuple[str, ...], *, timeout: float) -> Ran:
+    def exec(
+        self, service: str, argv: tuple[str, ...], *, timeout: float, stdin: bytes = b""
+    ) -> Ran:
         """Run a command in the folder that the service runs in."""
         started = self._site.book().started.get(service)
         if started is None:
             return Ran(code=127, stderr=f"{service} does not run")
-        return self._site.host.run(argv, timeout=timeout, cwd=str(self._site.folder(started.image)))
+        folder = str(self._site.folder(started.image))
+        return self._site.host.run(argv, stdin=stdin, timeout=timeout, cwd=folder)
 
     def _prepare(self, _: Step) -> StepReport:
         logs = self._site.logs

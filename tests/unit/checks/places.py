@@ -9,6 +9,7 @@ from ci_lib.checks.run import run_check
 from ci_lib.checks.site import Site
 from ci_lib.config.checks import Check
 from ci_lib.domain.backups import Backups
+from ci_lib.domain.errors import ConfigFault
 from ci_lib.domain.outcome import CheckResult
 from ci_lib.domain.running import Health, Running
 from ci_lib.ports.protocols import PortFault, Ran
@@ -24,13 +25,17 @@ class FakeContainers:
     addresses: dict[str, str] = field(default_factory=dict)
     commands: dict[tuple[str, str], Ran] = field(default_factory=dict)
     calls: list[tuple[str, tuple[str, ...], float]] = field(default_factory=list)
+    given: list[bytes] = field(default_factory=list)
 
     def address(self, service: str) -> str:
         if service not in self.addresses:
             raise PortFault(f"no container of {service} runs")
         return self.addresses[service]
 
-    def exec(self, service: str, argv: tuple[str, ...], *, timeout: float) -> Ran:
+    def exec(
+        self, service: str, argv: tuple[str, ...], *, timeout: float, stdin: bytes = b""
+    ) -> Ran:
+        self.given.append(stdin)
         self.calls.append((service, argv, timeout))
         return self.commands.get((service, argv[0]), Ran(code=127, stderr="executable file not found"))
 
@@ -48,6 +53,13 @@ class Place:
     running: tuple[Running, ...] = ()
     one_shot: frozenset[str] = frozenset()
     backups: Backups | None = None
+    servers: tuple[Any, ...] = ()
+    secrets: dict[str, str] = field(default_factory=dict)
+
+    def secret(self, name: str) -> str:
+        if name not in self.secrets:
+            raise ConfigFault(f"the environment variable {name} is not set")
+        return self.secrets[name]
 
     def site(self) -> Site:
         return Site(
@@ -62,6 +74,8 @@ class Place:
             one_shot=self.one_shot,
             reporter=self.reporter,
             backups=self.backups,
+            servers=self.servers,
+            secret=self.secret,
         )
 
     def run(self, facts: dict[str, str] | None = None, /, **check: Any) -> CheckResult:

@@ -15,7 +15,7 @@ from ci_lib.cli.dotenv import secrets_of
 from ci_lib.cli.hosts import split_destination
 from ci_lib.cli.main import cli, main
 from ci_lib.cli.options import PREFIX, Kind, Where
-from ci_lib.cli.table import COMMANDS, TABLE, VERBS
+from ci_lib.cli.table import COMMANDS, GROUPS, TABLE, VERBS
 from ci_lib.cli.verb import request_of
 from ci_lib.config.load import load
 from ci_lib.domain.errors import Cancelled, UsageFault
@@ -53,18 +53,27 @@ class TestTable:
         ]
         folder = Path(look.__file__).parent
         for name in TABLE:
-            assert (folder / f"{name.replace('-', '_')}.py").is_file()
+            assert (folder / f"{TABLE[name].module}.py").is_file()
         assert all(command.action for command in VERBS)
         assert not any(command.action for command in COMMANDS)
 
     @pytest.mark.parametrize("name", TABLE)
     def test_help_names_every_option_and_imports_nothing_else(self, name: str) -> None:
-        code, text = call(name, "--help")
+        code, text = call(*name.split(), "--help")
         assert code == 0
         for option in TABLE[name].options:
             # On a command line a secret would stand in every process list.
             assert (f"--{option.name}" in text) == (option.where is not Where.SECRET)
         assert TABLE[name].example in re.sub(r"\s+", " ", text)
+
+    def test_a_group_lists_its_commands_and_is_none_itself(self) -> None:
+        code, text = call("database", "--help")
+        assert code == 0
+        assert GROUPS["database"] in text
+        assert re.search(r"^  provision  Give each service", text, re.MULTILINE)
+        assert "database" in call("--help")[1]
+        assert {name.rpartition(" ")[0] for name in TABLE if " " in name} == set(GROUPS)
+        assert not [command.name for command in VERBS if " " in command.name], "a group is no action"
 
     def test_what_opens_a_gate_is_never_read_from_the_environment(self) -> None:
         gates = {o.name for command in TABLE.values() for o in command.options if o.where is Where.GATE}
@@ -122,6 +131,10 @@ class TestOptions:
             ("deploy", "surplus"),
             ("deploy", "--version"),
             ("nonsense",),
+            ("database",),
+            ("database", "nonsense"),
+            ("database", "provision", "surplus"),
+            ("provision",),
         ],
     )
     def test_what_cannot_be_is_exit_2(
@@ -134,7 +147,10 @@ class TestOptions:
 
     def test_a_slip_in_a_command_is_answered_with_the_nearest(self) -> None:
         assert "Did you mean 'deploy'?" in call("deplyo")[1]
-        assert "Did you mean" not in call("xyzzy")[1]
+        assert "Did you mean 'database'?" in call("databse")[1]
+        assert "Did you mean 'provision'?" in call("database", "provison")[1]
+        for words in (("xyzzy",), ("database", "deploy")):
+            assert "Did you mean" not in call(*words)[1]
 
 
 class TestMain:

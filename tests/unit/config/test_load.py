@@ -156,8 +156,8 @@ def test_a_good_file_is_loaded_with_its_lines(good: str) -> None:
             (
                 "deploy.yml:14: stacks.shop.environments.staging.target: unknown key, known are:"
                 " compose, process, checks,"
-                " verify, hooks, limits, preflight, backup, migration, release, evidence, registries,"
-                " history_name, history_env"
+                " verify, hooks, limits, preflight, backup, provision, migration, release, evidence,"
+                " registries, history_name, history_env"
             ),
         ),
     ],
@@ -169,7 +169,7 @@ def test_a_part_of_the_wrong_shape_is_told_in_a_sentence(
     assert mistakes(good.replace(old, new, 1)) == [message]
 
 
-CHECKS = "health, http, tcp, postgres, mysql, command, script, restore_test"
+CHECKS = "health, http, tcp, postgres, mysql, command, script, restore_test, isolation"
 
 
 @pytest.mark.parametrize(

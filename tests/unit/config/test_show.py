@@ -94,6 +94,7 @@ settings:
     pull: 1h
     backup: 15m
     restore: 1h
+    provision: 2m
     switch: 5m
     serving: 2m
     hook: 5m
@@ -104,6 +105,7 @@ settings:
     path: /srv/backups/shop
     keep: 10
     databases: []
+  provision: []
   release:
     draft: ''
     sections:
