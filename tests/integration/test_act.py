@@ -17,6 +17,7 @@ from ci_lib.cli.demo_files import write_demo
 from tests.integration.act_story import GOOD, WRONG, Stage, Story
 from tests.integration.act_support import STAND_IN, TEMPLATES, Caller, Ran, act_binary, release
 from tests.integration.conftest import Require
+from tests.integration.orders_story import BROKEN, OrdersStage
 from tests.lab import examples
 from tests.lab.components import remove_projects, wait_for
 from tests.lab.images import Hello
@@ -215,6 +216,36 @@ def test_a_pull_request_to_an_example_opens_its_gate(
     assert ran.artifacts == ["evidence-lint-test-none-none-1"]
     (evidence,) = ran.evidence("evidence-lint-test-none-none-1")
     assert {"findings.json", "junit.xml", "summary.md", "manifest.json"} <= evidence.keys()
+
+
+def test_a_push_to_orders_brings_its_schema_along_and_a_broken_migration_leaves_everything(
+    releases: dict[str, Path],
+    set_up: tuple[Path, Ran],
+    require: Require,
+    hello: Hello,
+    postgres_image: str,
+    project: str,
+    tmp_path: Path,
+) -> None:
+    require("uv and pnpm", examples.missing())
+    stage = OrdersStage.prepare(tmp_path, project, hello, set_up[0], postgres_image)
+
+    version, ran = stage.push(releases["copies"])
+    assert ran.code == 0, str(ran)
+    assert_released(ran, "orders", version)
+    for environment in ("staging", "production"):
+        assert (stage.serves(environment), stage.schema(environment)) == (version, "0002/0")
+    assert "| alembic | `empty` | `0002` | none |" in ran.summaries[1]
+
+    (stage.caller.folder / "migrations" / "versions" / "0003_broken.py").write_text(BROKEN)
+    broken, ran = stage.push(releases["copies"])
+    assert ran.code == 1, str(ran)
+    built, refused = verdicts(ran)[:2]
+    assert built == f"### ✅ orders: {broken} is built and pushed"
+    assert refused == f"### ❌ orders staging still runs {version}: {broken} was stopped at migrate"
+    assert "0003 Half of it works" in ran.summaries[1]
+    for environment in ("staging", "production"):
+        assert (stage.serves(environment), stage.schema(environment)) == (version, "0002/0")
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

@@ -34,12 +34,12 @@ def build_orders(version: str, project: Path | None = None) -> str:
         name = f"{LOCAL}/orders:{version}"
         context = _hash(*sources)
         if _built_from(name) != context:
-            _build(name, context, folder, BASE=_base(folder), VERSION=version)
+            _build(name, context, folder, BASE=base(folder), DEPLOY_VERSION=version)
         return name
 
 
-def _base(project: Path) -> str:
-    """What the Dockerfile begins with, for this lock file."""
+def base(project: Path) -> str:
+    """What the Dockerfile of a copy begins with, for this lock file."""
     found = re.search(r"uv==([0-9.]+)", (project / "Dockerfile").read_text())
     assert found is not None
     context = _hash(project / "pyproject.toml", project / "uv.lock", extra=f"{_BASE}{found[1]}")

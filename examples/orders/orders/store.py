@@ -50,18 +50,22 @@ class Store:
         self._alembic_ini = alembic_ini
 
     def not_ready(self) -> str:
-        """Why orders cannot be taken now; empty when they can."""
-        wanted = set(ScriptDirectory.from_config(Config(self._alembic_ini)).get_heads())
+        """Why orders cannot be taken now; empty when they can.
+
+        A schema that is newer than this image is none of its reasons: the release after this one has migrated
+        already, and this one serves until that takes over, or again if that fails.
+        """
+        scripts = ScriptDirectory.from_config(Config(self._alembic_ini))
+        wanted = set(scripts.get_heads())
+        known = {script.revision for script in scripts.walk_revisions()}
         try:
             with self._engine.connect() as connection:
                 found = set(MigrationContext.configure(connection).get_current_heads())
         except SQLAlchemyError as error:
             return f"the database does not answer: {type(error).__name__}"
-        return (
-            ""
-            if found == wanted
-            else f"the database is at {sorted(found)}, not at {sorted(wanted)}"
-        )
+        if found == wanted or not found <= known:
+            return ""
+        return f"the database is at {sorted(found)}, not at {sorted(wanted)}"
 
     def add(self, item: str, quantity: int) -> int:
         """Remember an order and return its id."""
