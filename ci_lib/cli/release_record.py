@@ -12,7 +12,8 @@ from ci_lib.ports.protocols import PortFault
 from ci_lib.ports.sections import append_section
 from ci_lib.ports.system import SystemClock
 from ci_lib.records.bodies import stamp
-from ci_lib.report.release_record import BUILT_IN, Facts, leaves_record, render
+from ci_lib.report.release_facts import Facts
+from ci_lib.report.release_record import BUILT_IN, leaves_record, render
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

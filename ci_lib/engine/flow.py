@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 
 from ci_lib.domain.errors import ConfigFault, Refusal, StepFault
-from ci_lib.domain.outcome import CheckResult, Mark, Outcome, Return
+from ci_lib.domain.outcome import Outcome, Return
 from ci_lib.domain.reasons import HALF_WAY, Reason, Status, Verb
 from ci_lib.engine.admit import check_backup, check_request
 from ci_lib.engine.facts import variables
@@ -24,6 +24,7 @@ from ci_lib.engine.restoring import (
 )
 from ci_lib.engine.run import Run
 from ci_lib.engine.schema import KEEP
+from ci_lib.engine.standing import standing
 from ci_lib.engine.survey import (
     named_images,
     read_chain,
@@ -255,25 +256,3 @@ def preflight(request: Request, tools: Tools) -> Outcome:
         return run.judged(rows, ground)
 
     return Run(request=request, tools=tools).guarded(body)
-
-
-def standing(tools: Tools) -> tuple[CheckResult, ...]:
-    """Whether the lock is free and the last run came to its end."""
-    held = tools.state.peek()
-    # Under a lock that holds, an open journal belongs to a run that is at work.
-    at_work = held is not None and not tools.ended(held.owner)
-    open_run = not at_work and unfinished(tools.state.journal())
-    return (
-        CheckResult(
-            name="lock",
-            mark=Mark.FAILED if held else Mark.PASSED,
-            value=f"held by {held.owner}" if held else "free",
-            bound="free",
-        ),
-        CheckResult(
-            name="last run",
-            mark=Mark.FAILED if open_run else Mark.PASSED,
-            value="interrupted; finalize or the next run clears up" if open_run else "came to its end",
-            bound="came to its end",
-        ),
-    )

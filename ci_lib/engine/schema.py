@@ -8,7 +8,7 @@ from ci_lib.domain.images import Image, Release
 from ci_lib.domain.reasons import Reason
 from ci_lib.domain.schema import Schema
 from ci_lib.engine.tools import Request, Tools
-from ci_lib.records import ledger
+from ci_lib.records import schemas
 from ci_lib.records.chain import Chain
 
 KEEP, DOWN = "keep", "down"
@@ -25,7 +25,7 @@ def rehearsed(request: Request, tools: Tools, chain: Chain, release: Release) ->
     if migration is None or requires is None or request.force:
         return ()
     image = _image(tools, migration, release)
-    found = ledger.migrated(chain, requires.environment, image.digest) if image else None
+    found = schemas.migrated(chain, requires.environment, image.digest) if image else None
     if found is None:
         label = image.label if image else release.version
         raise Refusal(
@@ -57,8 +57,8 @@ def way_back(request: Request, tools: Tools, chain: Chain | None, release: Relea
     if migration is None or request.backup:  # the data of a backup bring their own schema along
         return WayBack()
     environment = tools.settings.environment
-    now = ledger.schema_now(chain, environment) if chain else None
-    then = ledger.schema_of(chain, environment, release) if chain else None
+    now = schemas.newest(chain, environment) if chain else None
+    then = schemas.of_release(chain, environment, release) if chain else None
     if now is None or then is None:
         return WayBack(note=f"the schema stays: where it stood for {release.version} is not recorded")
     if set(now.current) == set(then.current):

@@ -3,7 +3,8 @@
 from ci_lib.cli.options import Kind, Option, Where
 from ci_lib.cli.table import COMMANDS, VERBS, Command
 from ci_lib.domain.reasons import GREEN, REASONS, Exit, Status
-from ci_lib.report.release_record import BUILT_IN, PLACEHOLDERS
+from ci_lib.report.release_facts import PLACEHOLDERS
+from ci_lib.report.release_record import BUILT_IN
 from tests.contract.markdown import cell, default_of, table
 
 _COMMANDS = """\

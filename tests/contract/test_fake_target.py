@@ -13,6 +13,7 @@ from ci_lib.domain.plan import StepKind
 from ci_lib.domain.reasons import Reason, Status, Verb
 from ci_lib.engine import flow
 from ci_lib.engine.recover import unfinished
+from ci_lib.engine.standing import standing
 from ci_lib.engine.tools import Request
 from ci_lib.ports.protocols import Ran, TimedOut, Unreachable
 from ci_lib.report.verdict import verdict
@@ -886,7 +887,7 @@ class TestTheLock:
             world,
             "before switch",
             lambda: seen.extend(
-                f"{row.name}: {row.value}" for row in flow.standing(world.tools("staging", "run-2"))
+                f"{row.name}: {row.value}" for row in standing(world.tools("staging", "run-2"))
             ),
         )
         world.deploy("v2")

@@ -12,7 +12,7 @@ from ci_lib.domain.images import Release
 from ci_lib.domain.outcome import Outcome
 from ci_lib.domain.reasons import Exit, Reason, Status, Verb
 from ci_lib.engine.recover import unfinished
-from ci_lib.records import ledger
+from ci_lib.records import schemas
 from ci_lib.records.chain import check
 from tests.contract.fake_target import DATABASES, Killed, World, image
 from tests.contract.test_migrations import AGREED, HEADS, REVERSIBLE
@@ -225,7 +225,7 @@ def test_after_a_kill_anywhere_finalize_of_the_same_job_clears_up_at_once(
 def test_after_a_kill_anywhere_the_records_never_lie_about_the_schema(name: str, number: int) -> None:
     world, _, _ = interrupted(name, number)
     world.play(Verb.FINALIZE)
-    known = ledger.schema_now(check(world.store.read("shop")), "staging")
+    known = schemas.newest(check(world.store.read("shop")), "staging")
     at = world.schemas.get("staging", "s0")
     assert known is None or known.label == at
 

@@ -23,27 +23,30 @@ class Orders(Shop):
     """`backend` migrates and asks the database `db`, which the same stack brings along."""
 
     database: str = ""
+    mysql: bool = False
+    saved: dict[str, Any] = field(default_factory=dict)
     migration: dict[str, Any] = field(default_factory=lambda: {"policy": "reversible"})
 
     def compose_services(self) -> dict[str, Any]:
-        postgres = {
+        kind = "MARIADB" if self.mysql else "POSTGRES"
+        environment = {"USER": "shop", "PASSWORD": "s3cret"}
+        environment |= {"DATABASE": "shop", "ROOT_PASSWORD": "s3cret"} if self.mysql else {"DB": "shop"}
+        client = ["mariadb-admin", "ping"] if self.mysql else ["pg_isready", "-U", "shop"]
+        database = {
             "image": self.database,
-            "environment": {"POSTGRES_PASSWORD": "s3cret", "POSTGRES_USER": "shop", "POSTGRES_DB": "shop"},
-            "healthcheck": {
-                "test": ["CMD", "pg_isready", "-h", "127.0.0.1", "-U", "shop"],
-                "interval": "1s",
-                "retries": 30,
-            },
+            "environment": {f"{kind}_{name}": value for name, value in environment.items()},
+            "healthcheck": {"test": ["CMD", *client, "-h", "127.0.0.1"], "interval": "1s", "retries": 30},
         }
+        driver = "mysql+pymysql" if self.mysql else "postgresql"
         backend = {
             "image": f"{self.hello.reference('acme/orders')}:source",
-            "environment": {"DATABASE_URL": "postgresql://shop:s3cret@db/shop"},
+            "environment": {"DATABASE_URL": f"{driver}://shop:s3cret@db/shop"},
             "depends_on": {"db": {"condition": "service_healthy"}},
             "stop_grace_period": "1s",
             "cpus": "1",
             "mem_limit": "256m",
         }
-        return {"db": postgres, "backend": backend} | self.services
+        return {"db": database, "backend": backend} | self.services
 
     def settings(self, srv: str, ready: dict[str, Any]) -> dict[str, Any]:
         base = super().settings(srv, ready)
@@ -52,8 +55,9 @@ class Orders(Shop):
         check = {"name": "ready", "type": "http", "from": "container", "service": "backend", "tries": 10}
         check |= {"url": "http://backend:8000/ready", "delay": "1s"}
         settings = base | {"compose": compose, "images": {"api": orders}, "checks": [check]}
-        dump = {"type": "postgres", "service": "db", "user": "shop", "database": "shop"}
-        backup = {"path": f"{srv}/backups", "databases": [dump]}
+        dump = {"type": "mysql" if self.mysql else "postgres", "service": "db", "database": "shop"}
+        dump |= {"password_env": "MARIADB_ROOT_PASSWORD"} if self.mysql else {"user": "shop"}
+        backup = {"path": f"{srv}/backups", "databases": [dump]} | self.saved
         return settings | {"backup": backup} | self.migrates()
 
     def migrates(self) -> dict[str, Any]:
@@ -70,7 +74,10 @@ class Orders(Shop):
     def sql(self, environment: str, statement: str) -> str:
         """What the database answers."""
         container = self.containers(environment, "db")[0]["Id"]
-        return docker("exec", container, "psql", "-U", "shop", "-d", "shop", "-Atc", statement).strip()
+        client = ("psql", "-U", "shop", "-d", "shop", "-Atc")
+        if self.mysql:
+            client = ("mariadb", "-ushop", "-ps3cret", "-D", "shop", "-NBe")
+        return docker("exec", container, *client, statement).strip()
 
     def schema(self, environment: str) -> str:
         """The revision that the database itself is at."""

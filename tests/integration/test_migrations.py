@@ -129,6 +129,34 @@ def locked(orders: Orders) -> Iterator[None]:
     orders.sql("staging", f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}")
 
 
+def test_a_database_that_takes_no_ddl_back_needs_a_person_who_is_told_where_its_data_are(
+    tmp_path: Path, project: str, hello: Hello, registry: Registry, mariadb_image: str
+) -> None:
+    database = f"{registry.address}/acme/mariadb:10"
+    images.push(mariadb_image, database)
+    orders = Orders(
+        folder=tmp_path, project=project, hello=hello, database=database, mysql=True, saved={"enabled": True}
+    )
+    for tag in ("v1", "broken"):
+        orders.release(tag)
+    ended(orders.call("deploy", "staging", "--version", "v1"), 0, "deployed")
+
+    result = ended(orders.call("deploy", "staging", "--version", "broken"), 24, "half_migrated")
+    assert result["status"] == "partial"
+    assert "no DDL back" in told(result)
+    (saved,) = orders.backups()
+    assert saved.name in result["failure"]["hint"]
+    assert orders.sql("staging", "SELECT version_num FROM alembic_version") == "0001"
+    assert orders.sql("staging", "SHOW COLUMNS FROM orders LIKE 'half'").startswith("half")
+    (serving,) = orders.containers("staging", "backend")
+    assert serving["State"]["Running"]
+    assert ":v1@" in serving["Config"]["Image"]
+
+    restored = orders.call("restore", "staging", "--backup", saved.name, *AGREED)
+    ended(restored, 0, "passed")
+    assert orders.sql("staging", "SHOW COLUMNS FROM orders LIKE 'half'") == ""
+
+
 def test_a_run_that_is_cancelled_or_killed_while_it_migrates_is_cleared_up(
     orders: Orders, sshd: Sshd
 ) -> None:

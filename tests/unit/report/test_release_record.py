@@ -9,15 +9,8 @@ import pytest
 from ci_lib.domain.outcome import Mark, Outcome, StepResult
 from ci_lib.domain.reasons import Reason, Status, Verb
 from ci_lib.domain.schema import Schema, SchemaChange
-from ci_lib.report.release_record import (
-    BUILT_IN,
-    PLACEHOLDERS,
-    SIZE_LIMIT,
-    Facts,
-    faults_of,
-    leaves_record,
-    render,
-)
+from ci_lib.report.release_facts import PLACEHOLDERS, Facts
+from ci_lib.report.release_record import BUILT_IN, SIZE_LIMIT, faults_of, leaves_record, render
 from tests.golden.outcomes import DEPLOYED, DISK, HOSTILE, HOSTILE_PARTIAL, OUTCOMES, ROLLED_BACK
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "release-records"
