@@ -35,6 +35,7 @@ def edited(folder: Path, old: str, new: str) -> None:
 
 STAGING = ("--environment", "staging")
 V1 = ("--version", "v1")
+AGREED = ("--reason", "because I said so", "--approver", "bob")
 
 
 @pytest.mark.parametrize(
@@ -54,11 +55,19 @@ V1 = ("--version", "v1")
         (("deploy", *STAGING, "--version", "v9"), 3, "no build builds/hello/v9", "built"),
         (("promote", *STAGING, *V1), 2, "has no `requires:`", "deploy"),
         (("promote", "--environment", "production", *V1), 10, "never verified in staging", "staging"),
-        (("deploy", "--environment", "production", *V1, "--force", "v1"), 2, "need a reason", "--reason"),
+        (("deploy", "--environment", "production", *V1, "--force", "v1"), 2, "--force needs a reason", "--reason"),
         (("rollback", *STAGING), 2, "nothing to roll back to was named", "--last-good"),
         (("rollback", *STAGING, *V1), 2, "no release 'v1' ever served", "--list"),
         (("post-verify", *STAGING), 4, "nothing serves", "deploy"),
         (("backup", *STAGING), 4, "nothing serves", "deploy"),
+        (("build",), 2, "no image of hello has `build:`", "build: {context: .}"),
+        (("migrate", *STAGING, *V1), 2, "hello has no `migration:`", "which tool"),
+        (("restore", *STAGING, "--backup", "20260130T100000Z", *AGREED), 2, "makes no backups", "compose"),
+        (("restore", *STAGING, "--backup", "20260130T100000Z"), 2, "--backup needs a reason", "--reason"),
+        (("restore-test", *STAGING), 2, "makes no backups", "compose"),
+        (("rollback", *STAGING, *V1, "--schema", "sideways"), 2, "--schema 'sideways'", "keep or down"),
+        (("rollback", *STAGING, *V1, "--schema", "down", *AGREED), 2, "no migration here", "reversible"),
+        (("database", "provision", *STAGING), 2, "no `provision:`", "server"),
     ],
 )
 def test_a_wrong_request_ends_in_one_sentence_and_a_next_step(

@@ -330,3 +330,46 @@ def _wait_for_step(child: subprocess.Popen[str], step: str) -> None:
         if line.startswith(f"ok: {step}"):
             return
     raise AssertionError(f"{step} was never done: {''.join(said)}")
+
+
+MIGRATE = """\
+import json, os, pathlib, sys
+at = pathlib.Path(os.environ["SCHEMA"])
+head = pathlib.Path("head").read_text().strip()
+current = [at.read_text()] if at.exists() else []
+if sys.argv[1] == "status":
+    print(json.dumps({"current": current, "heads": [head]}))
+elif head == "broken":
+    sys.exit("Error: there is no such column")
+else:
+    assert "PYTEST_CURRENT_TEST" not in os.environ, "the job's own environment is nobody's business"
+    at.write_text(head)
+"""
+
+
+def test_a_release_is_migrated_in_its_own_folder_before_it_is_started(project: Project) -> None:
+    schema = project.folder / "schema"
+    for version, head in (("v1", "1"), ("v3", "3"), ("v4", "broken")):
+        build = project.folder / "builds" / "hello" / version
+        build.mkdir(exist_ok=True)
+        (build / "app.py").write_text((build.parent / "v1" / "app.py").read_text() + f"# {version}\n")
+        (build / "migrate.py").write_text(MIGRATE)
+        (build / "head").write_text(head)
+    command = f"{sys.executable}, migrate.py"
+    project.edit(
+        "deploy.yml",
+        "    process:\n",
+        f"    migration: {{tool: command, service: web, policy: forward-only, status: [{command}, status], "
+        f"apply: [{command}, apply]}}\n    backup: {{enabled: false}}\n    process:\n",
+    )
+    project.edit("deploy.yml", "{PORT_FILE:", f"{{SCHEMA: {schema}, PORT_FILE:")
+
+    assert project.deploy("v1")["schema"]["after"]["current"] == ["1"]
+    assert project.deploy("v3")["schema"]["before"]["current"] == ["1"]
+    before = project.processes()
+    failed = project.deploy("v4", ends=3)
+    assert (failed["reason_code"], failed["failure"]["cause"]) == (
+        "migration",
+        "Error: there is no such column",
+    )
+    assert (schema.read_text(), project.processes()) == ("3", before)
