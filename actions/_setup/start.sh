@@ -101,7 +101,7 @@ install() {
         echo "deploy-actions: installing without the lock $cache/$key.lock" >&2
     fi
     ready && return
-    new="$(mktemp -d -- "$cache/$key.new-XXXXXXXX")"
+    new="$(mktemp -d -- "$cache/$key.new-XXXXXXXX")" || stop 3 "nothing can be written below $cache: is the disk full?"
     child=""
     trap 'rm -rf -- "$new"' EXIT
     trap '[[ -z $child ]] || kill "$child" 2>/dev/null; exit 130' INT TERM

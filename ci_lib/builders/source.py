@@ -68,9 +68,15 @@ class Git:
 
     def changed(self, paths: Sequence[str]) -> tuple[str, ...]:
         """The files below absolute ``paths`` that are not as committed; not those that git ignores."""
-        listed = self._demand("status", "--porcelain=v1", "-z", "--no-renames", "--", *paths)
-        names = [entry[3:] for entry in listed.split("\0") if entry]
-        return tuple(name for name in names if _OURS not in name.split("/"))
+        # Said in full: what the repository's own settings leave out would be in the image all the same.
+        full = ("--untracked-files=all", "--ignore-submodules=none", "--no-renames")
+        listed = self._demand("status", "--porcelain=v1", "-z", *full, "--", *paths)
+        entries = [(entry[:2], entry[3:]) for entry in listed.split("\0") if entry]
+        found = [name for state, name in entries if state != "??" or _OURS not in name.split("/")]
+        # Lower case: assumed to be unchanged; S: left out of the work tree. git does not look at either.
+        rows = self._demand("ls-files", "-v", "-z", "--", *paths).split("\0")
+        unseen = [row[2:] for row in rows if row[:1].islower() or row[:1] == "S"]
+        return (*found, *(name for name in unseen if name not in found))
 
     def unpack(self, commit: str, folder: str) -> str:
         """Write a commit's files below ``folder``/tree and return that path.

@@ -77,6 +77,8 @@ def _source(
     commit = git.commit(ref or "HEAD")
     source = git.source(commit)
     if ref:
+        # The files are those of the commit; what is built of them, deploy.yml of now says.
+        _with_changes(git, source, [str(config)], allowed=values["allow_dirty"])
         top = Path(git.unpack(commit, room))
         return source, places(images, top / config.parent.relative_to(git.folder), top)
     found = places(images, config.parent, Path(git.folder))

@@ -3,9 +3,10 @@
 import re
 from collections.abc import Mapping
 
+from ci_lib.domain.redact import names_secret
 from ci_lib.ports.protocols import Host, NotFound, PortFault
 
-_PUBLIC = re.compile(r"TAG|VERSION|IMAGE|REGISTRY|REPOSITORY|DIGEST|^COMPOSE_")
+_PUBLIC = re.compile(r"(?:^|_)(?:TAG|VERSION|IMAGE|REGISTRY|REPOSITORY|DIGEST)(?:_|$)|^COMPOSE_")
 """Variables of `.env` that are told to everybody: masking them would mask every digest and version."""
 
 
@@ -16,7 +17,8 @@ def secrets_of(host: Host, run_dir: str) -> tuple[str, ...]:
     except PortFault:
         return ()
     pairs = (line.partition("=")[::2] for line in text.splitlines())
-    values = (_value(value.strip()) for name, value in pairs if not _PUBLIC.search(name))
+    hidden = (value for name, value in pairs if names_secret(name) or not _PUBLIC.search(name))
+    values = (_value(value.strip()) for value in hidden)
     return tuple(value for value in values if len(value) >= 8)
 
 

@@ -2,15 +2,16 @@
 
 import json
 import secrets
+import stat
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ci_lib.cli.console import Session, Values, load_file, open_session
 from ci_lib.cli.verb import finish, guarded
 from ci_lib.config.gate import GateJob, jobs_of
 from ci_lib.domain.errors import ConfigFault, UsageFault
-from ci_lib.domain.gate import JobResult
+from ci_lib.domain.gate import JobResult, Unreadable
 from ci_lib.domain.outcome import Outcome
 from ci_lib.domain.reasons import Exit, Reason, Status, Verb
 from ci_lib.engine.gate import GateTools, run_gate
@@ -77,16 +78,24 @@ def _chosen(values: Values) -> tuple[GateJob, ...]:
 
 def _files(folder: Path) -> Reports:
     def find(below: str, glob: str) -> State:
-        paths = (path for path in sorted((folder / below).glob(glob)) if path.is_file())
-        return {str(path): (path.stat().st_mtime_ns, path.stat().st_size) for path in paths}
+        found: dict[str, tuple[int, int]] = {}
+        for path in sorted((folder / below).glob(glob)):
+            with suppress(FileNotFoundError):  # a job beside this one may tidy up
+                seen = path.stat()
+                if stat.S_ISREG(seen.st_mode):
+                    found[str(path)] = (seen.st_mtime_ns, seen.st_size)
+        return found
 
     return Reports(folder=str(folder), find=find, load=_load)
 
 
 def _load(path: str) -> bytes:
-    """A report, or one byte more than any reader takes."""
-    with Path(path).open("rb") as file:
-        return file.read(LIMIT + 1)
+    """A report, or one byte more than any reader takes; raises ``Unreadable``."""
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(LIMIT + 1)
+    except OSError as error:
+        raise Unreadable(f"cannot be read: {error.strerror}") from error
 
 
 def _sweep(session: Session) -> None:

@@ -118,7 +118,10 @@ def finish(
         keeper = Keeper(session=session, settings=settings)
         outcome = keeper.kept(_with_evidence(session, values, outcome, more or {}, keeper))
         reporter.summary(summary(outcome, now=SystemClock().now()))
-    reporter.outputs(outputs(outcome))
+    try:
+        reporter.outputs(outputs(outcome))
+    except PortFault as fault:  # a full disk of the runner does not change what is serving
+        reporter.warn(f"the outputs for the next steps could not be written: {fault}")
     if quiet:
         session.out.line(json.dumps(outcome.as_json(), indent=2))
     else:

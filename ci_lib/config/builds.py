@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from ci_lib.config.build import Build
 from ci_lib.config.mistakes import Mistake, Path
-from ci_lib.config.models import Stack
+from ci_lib.config.models import DeployConfig, Stack
 from ci_lib.config.text import quoted
 
 _OURS = "SOURCE_DATE_EPOCH"
@@ -33,6 +33,19 @@ def broken_builds(stack: Stack, path: Path) -> Iterator[Mistake]:
         if image.build.builder == "classic":
             for key in image.build.beyond_classic:
                 yield Mistake(path=(*below, key), text="needs buildx, and the builder is classic")
+
+
+def broken_repositories(config: DeployConfig) -> Iterator[Mistake]:
+    """One repository that two stacks build differently: the commit's tag names one image, not two."""
+    owners: dict[str, tuple[str, Build]] = {}
+    for stack, settings in config.stacks.items():
+        for name, image in settings.images.items():
+            if image.build is None:
+                continue
+            owner, build = owners.setdefault(image.repository, (f"{stack}.{name}", image.build))
+            if build != image.build:
+                text = f"is built otherwise than {owner}, into the same repository: give one its own"
+                yield Mistake(path=("stacks", stack, "images", name, "build"), text=text)
 
 
 def _places(build: Build, path: Path) -> Iterator[Mistake]:

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from ci_lib.config.base import Argv, Model, ServiceName
-from ci_lib.config.units import TimeLimit
+from ci_lib.config.units import Duration, TimeLimit
 
 
 class Migration(Model):
@@ -34,5 +34,7 @@ class Migration(Model):
     """For `tool: command`: goes back to the revisions in the variable DEPLOY_SCHEMA_TO."""
     time_limit: TimeLimit = 600.0
     """How long applying may take."""
-    lock_timeout: TimeLimit = 10.0
-    """How long a statement may wait for a lock of the database."""
+    lock_timeout: Duration = 10.0
+    """How long a statement may wait for a lock of the database; `0s`: neither it nor PGOPTIONS is set."""
+    transactional: bool | None = None
+    """Whether the database takes a failed migration back in one piece; unset: as Alembic's log says."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator
 
+from ci_lib.config.builds import broken_repositories
 from ci_lib.config.jobs import broken_gate
 from ci_lib.config.mistakes import Mistake, Path
 from ci_lib.config.models import DeployConfig, HostSettings
@@ -25,6 +26,7 @@ def broken(config: DeployConfig) -> Iterator[Mistake]:
         for environment in stack.environments:
             path: Path = ("stacks", name, "environments", environment)
             yield from _known("environment", environment, config.environments, path)
+    yield from broken_repositories(config)
     yield from broken_pairs(config)
     if config.gate:
         yield from broken_gate(config.gate, ("gate",))

@@ -85,7 +85,7 @@ class Redactor:
         return obj
 
     def _entry(self, key: str, value: object) -> object:
-        if isinstance(value, str) and value and _names_secret(key):
+        if isinstance(value, str) and value and names_secret(key):
             return MASK
         return self._deep(value)
 
@@ -93,7 +93,7 @@ class Redactor:
 def secret_values(env: Mapping[str, str]) -> tuple[str, ...]:
     """The values of all variables whose names look secret."""
     flags = ("true", "false")
-    return tuple(value for name, value in env.items() if _names_secret(name) and value not in flags)
+    return tuple(value for name, value in env.items() if names_secret(name) and value not in flags)
 
 
 def secret_lines(secret: str) -> frozenset[str]:
@@ -102,7 +102,8 @@ def secret_lines(secret: str) -> frozenset[str]:
     return frozenset(part for part in parts if len(part) >= SHORTEST)
 
 
-def _names_secret(name: str) -> bool:
+def names_secret(name: str) -> bool:
+    """Whether a variable of that name holds a secret, as names go."""
     if name in ("PWD", "OLDPWD"):
         return False  # every shell's working folder
     return _SECRET_NAME.search(name) is not None and _NAMES_ONLY.search(name) is None

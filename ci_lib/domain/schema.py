@@ -1,7 +1,7 @@
 """Where a database's schema stands, what a migration made of it, and what the engine asks of a tool."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
 from ci_lib.ports.protocols import Ran
@@ -13,12 +13,14 @@ Argv = tuple[str, ...]
 class Schema:
     """``current`` are the revisions that the database is at, ``heads`` those that the image leads to.
 
-    ``pending`` names what is still to be applied. Revisions are the tool's own names.
+    ``pending`` names what is still to be applied. Revisions are the tool's own names. ``whole``: a migration
+    that failed shows here, or was taken back in one piece; None where the tool does not tell.
     """
 
     current: tuple[str, ...]
     heads: tuple[str, ...]
     pending: tuple[str, ...] = ()
+    whole: bool | None = field(default=True, compare=False)
 
     @property
     def label(self) -> str:
@@ -97,6 +99,3 @@ class MigrationTool(Protocol):
 
     def blamed(self, ran: Ran) -> str:
         """Which migration failed, where the output tells; empty otherwise."""
-
-    def torn(self, ran: Ran) -> bool:
-        """Whether a failed migration may have been applied in part although the revision is the old one."""

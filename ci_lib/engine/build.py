@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from ci_lib.domain.build import BuiltImage, Order, Remote, Source
-from ci_lib.domain.errors import DeployError
+from ci_lib.domain.errors import Cancelled, DeployError
 from ci_lib.domain.images import Image, Reference
 from ci_lib.domain.outcome import Change, Failure, Mark, Outcome, StepResult
 from ci_lib.domain.reasons import Reason, Status
@@ -18,6 +18,8 @@ from ci_lib.ports.protocols import Clock, PortFault
 
 _PATIENCE = (1.0, 3.0)
 """Seconds between looks for what was just pushed: a registry of several machines may need a moment."""
+
+_AGAIN = "run it again: an image that was pushed already is found, and not built again"
 
 Told = Callable[[str], None]
 
@@ -38,11 +40,15 @@ def run_build(orders: Sequence[Order], source: Source, base: Outcome, tools: Bui
     builds: list[BuiltImage] = []
     steps: list[StepResult] = []
     failure: tuple[Order, DeployError] | None = None
+    cancelled = False
     for order in orders:
         try:
             builds.append(_step(order, source, tools, steps))
         except (DeployError, PortFault) as fault:
             failure = (order, as_fault(fault) if isinstance(fault, PortFault) else fault)
+            break
+        except Cancelled:  # what was pushed before has to be told
+            cancelled = True
             break
     outcome = replace(
         base,
@@ -51,6 +57,9 @@ def run_build(orders: Sequence[Order], source: Source, base: Outcome, tools: Bui
         steps=tuple(steps),
         seconds=tools.clock.monotonic() - started,
     )
+    if cancelled:
+        told = Failure(step=steps[-1].name if steps else "build", cause="the run was cancelled", hint=_AGAIN)
+        return replace(outcome, status=Status.FAILED, reason=Reason.CANCELLED, failure=told)
     if failure is None:
         return replace(outcome, status=Status.PASSED, reason=Reason.PASSED)
     order, error = failure
@@ -86,7 +95,15 @@ def _made(order: Order, source: Source, tools: BuildTools, notes: list[str]) -> 
         notes.append(f"{order.reference} is in the registry already, built from this commit{left}")
         return _built(order, there, reused=True)
     digest = tools.make(order, tools.reporter.output)
-    pushed = _read_back(order, tools)
+    try:
+        pushed = _read_back(order, tools)
+    except (DeployError, PortFault) as fault:
+        names = ", ".join((str(order.reference), *order.tags))
+        raise DeployError(
+            f"{names} pushed as {digest}, and could not be read back: {fault}",
+            hint="look at the registry; running this again reads that image back, and pushes nothing",
+            reason=Reason.BUILD,
+        ) from fault
     if pushed.digest != digest:
         raise DeployError(
             f"{order.reference} was pushed as {digest}, and the registry has {pushed.digest} under that name",

@@ -93,7 +93,8 @@ def rollback(request: Request, tools: Tools, *, inner: bool = False) -> Outcome:
                 with_data = partial(rollback_with_data, backup=request.backup)
                 return run.carry_out(lease, *planned(ground, tools, with_data))
             ground = survey_rollback(request, tools, chain)
-            return run.carry_out(lease, ground, rollback_plan(ground), recorded=chain is not None)
+            ground, plan = planned(ground, tools, rollback_plan)
+            return run.carry_out(lease, ground, plan, recorded=chain is not None)
 
     return Run(request=request, tools=tools, inner=inner).guarded(body)
 

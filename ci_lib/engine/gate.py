@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 from ci_lib.config.gate import GateJob
-from ci_lib.domain.errors import DeployError
+from ci_lib.domain.errors import Cancelled, DeployError
 from ci_lib.domain.gate import JobResult, Reading
 from ci_lib.domain.outcome import Failure, Mark, Outcome
 from ci_lib.domain.reasons import Reason, Status
@@ -39,10 +39,18 @@ def run_gate(jobs: Sequence[GateJob], base: Outcome, tools: GateTools) -> Outcom
     """Run the jobs in their order, those of one group at the same time; ``base`` says which run this is."""
     started = tools.clock.monotonic()
     results: list[JobResult] = []
+    cancelled = False
     for together in _groups(jobs):
-        results.extend(_at_once(together, tools) if len(together) > 1 else [_alone(together[0], tools)])
+        try:
+            results.extend(_at_once(together, tools) if len(together) > 1 else [_alone(together[0], tools)])
+        except Cancelled:  # what was found before is told
+            cancelled = True
+            break
     outcome = replace(base, jobs=tuple(results), seconds=tools.clock.monotonic() - started)
     failed = [result for result in results if result.mark is Mark.FAILED]
+    if cancelled:
+        failure = Failure(step="cancelled", cause="the run was cancelled", hint="run it again")
+        return replace(outcome, status=Status.FAILED, reason=Reason.CANCELLED, failure=failure)
     if not failed:
         return replace(outcome, status=Status.PASSED, reason=Reason.PASSED)
     causes = "\n".join(f"{result.name}: {result.why}" for result in failed)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from posixpath import join, normpath
 
 from ci_lib.config.gate import GateJob
-from ci_lib.domain.gate import Reading, Spot, Unreadable
+from ci_lib.domain.gate import Reading, Severity, Spot, Unreadable
 from ci_lib.domain.outcome import Mark
 from ci_lib.readers.table import READERS
 
@@ -93,7 +93,8 @@ def objections(job: GateJob, reading: Reading, unread: Container[str] = ()) -> I
         yield "no test was executed; `allow_no_tests: true` if that is meant"
     if job.coverage and "coverage" not in unread:
         yield from _coverage(job, reading)
-    bad = [finding for finding in reading.findings if finding.severity >= job.fails_on]
+    # What a scanner could not rate counts as low: a gate that fails on anything must not let it pass.
+    bad = [found for found in reading.findings if max(found.severity, Severity.LOW) >= job.fails_on]
     if bad:
         worst = max(finding.severity for finding in bad)
         yield f"{len(bad)} findings of severity {job.fails_on.word} or worse, the worst {worst.word}"

@@ -36,7 +36,8 @@ def with_schema(
     where = f"the schema stands at {after.label}" if after else "where the schema stands cannot be read"
     cause = f"the run was killed while it migrated; {where}; nothing was switched"
     failure = Failure(step="migrate", cause=cause, hint="run the release again: the migration goes on")
-    if after is not None and (after.current == before.current or not after.pending):
+    untouched = after is not None and after.current == before.current and told[0]["whole"]
+    if untouched or (after is not None and not after.pending):
         return replace(found, failure=failure)
     hint = "look at the database; then run the release again, or restore the data"
     return replace(

@@ -59,8 +59,9 @@ def judge(base: Outcome, ground: Ground, done: Performed) -> Outcome:
         looking = base.verb in (Verb.POST_VERIFY, Verb.BACKUP, Verb.PROVISION)
         if base.verb is Verb.RESTORE or (looking and not done.changed):
             return replace(found, status=Status.PASSED, reason=Reason.PASSED)
-        if base.verb is Verb.MIGRATE and done.schema is not None and done.schema.changed:
-            return replace(found, status=Status.PASSED, reason=Reason.MIGRATED)
+        if not done.changed and done.schema is not None and done.schema.changed:
+            status = Status.PASSED if base.verb is Verb.MIGRATE else Status.UNCHANGED
+            return replace(found, status=status, reason=Reason.MIGRATED)
         if not done.changed:
             return replace(found, status=Status.UNCHANGED, reason=Reason.UNCHANGED)
         return replace(found, status=Status.DEPLOYED, reason=Reason.DEPLOYED)
@@ -83,9 +84,8 @@ def _lost(base: Outcome, ground: Ground) -> str:
 
 def _verdict(done: Performed, ground: Ground) -> tuple[Status, Reason]:
     assert done.fault is not None
-    if done.fault.reason is Reason.HALF_MIGRATED and not done.changed:
-        back = done.back is not None and done.back.proved
-        return (Status.FAILED, Reason.MIGRATION) if back else (Status.PARTIAL, Reason.HALF_MIGRATED)
+    if done.fault.reason is Reason.HALF_MIGRATED:  # whatever came back, a person must look at the data
+        return Status.PARTIAL, Reason.HALF_MIGRATED
     if done.fault.reason is Reason.POLICY and not done.changed:
         return Status.REFUSED, Reason.POLICY
     if not done.changed:

@@ -67,8 +67,9 @@ class Migrator:
         try:
             before, to = self._known_before(step), step.args["to"]
         except StepFault as fault:
-            if step.args["serves"] and isinstance(fault.__cause__, Ahead):
-                return StepReport(notes=(f"{fault.__cause__}; what serves is left alone",))
+            ahead = isinstance(fault.__cause__, Ahead) and step.args["to"] is None
+            if ahead and (step.args["serves"] or self._settings.compatible):
+                return StepReport(notes=(f"{fault.__cause__}; the schema stays as it is",))
             raise
         self._before = None  # a second MIGRATE, on the way back, finds another one
         self._first = self._first or before
@@ -76,7 +77,7 @@ class Migrator:
         self._changed(before)
         if _reached(before, to):
             return StepReport(notes=(f"nothing to do: the schema stands at {before.label}",))
-        self._note(step, {"event": "schema", "before": before.as_json()})
+        self._note(step, {"event": "schema", "before": before.as_json(), "whole": self._whole(before)})
         where = ", ".join(to) or "empty" if to is not None else ", ".join(before.heads)
         self._tools.reporter.note(f"{self._tool.name}: {before.label} → {where}")
         return self._applied(step, before)
@@ -84,7 +85,7 @@ class Migrator:
     def _applied(self, step: Step, before: Schema) -> StepReport:
         to, tool = step.args["to"], self._tool
         command, env = (tool.apply(), {}) if to is None else tool.down(tuple(to))
-        ran, why = Ran(code=0), ""
+        why = ""
         self._changed(None)  # a cancellation may come between
         try:
             ran = self._run(step, command, env, limit=self._settings.time_limit)
@@ -99,8 +100,15 @@ class Migrator:
             self._note(step, {"event": "schema", "after": after.as_json()})
             return StepReport(notes=(f"the schema went from {before.label} to {after.label}",))
         why = why or f"{tool.name} ended well, and the schema stands at {after.label if after else '?'}"
-        torn = after is None or after.current != before.current or tool.torn(ran)
-        raise self._half_done(why, after, torn=tool.torn(ran)) if torn else self._failed(why, before)
+        moved = after is None or after.current != before.current
+        if moved or not self._whole(before):
+            raise self._half_done(why, after, moved=moved)
+        raise self._failed(why, before)
+
+    def _whole(self, before: Schema) -> bool:
+        """Whether an unmoved revision proves that nothing of a failed migration has stayed."""
+        declared = self._settings.transactional
+        return bool(before.whole) if declared is None else declared
 
     def _changed(self, after: Schema | None) -> None:
         """Remember where the schema stands now, beside where it stood when the run first looked."""
@@ -110,11 +118,11 @@ class Migrator:
         )
 
     def _pending(self, migration: Step) -> bool:
-        """Whether a migration would change anything; where that cannot be told, MIGRATE will say it."""
+        """Whether a migration would change anything; it may, where that cannot be told."""
         try:
             return bool(self._known_before(migration).pending)
-        except StepFault:
-            return False
+        except (DeployError, PortFault):
+            return True
 
     def _known_before(self, step: Step) -> Schema:
         if self._before is None:
@@ -149,10 +157,10 @@ class Migrator:
             hint += "; somebody holds a lock: end that session, or release when it is quiet"
         return StepFault(why, hint=f"{hint}; mend the migration and release again", reason=Reason.MIGRATION)
 
-    def _half_done(self, why: str, after: Schema | None, *, torn: bool) -> StepFault:
+    def _half_done(self, why: str, after: Schema | None, *, moved: bool) -> StepFault:
         where = f"the schema stands at {after.label}" if after else "where the schema stands cannot be read"
-        if torn and after is not None:
-            where += ", and this database takes no DDL back: part of the next migration may be there"
+        if not moved:
+            where += ", and nothing says that this database takes DDL back: a part of the next may be there"
         saved = f"; {self._backup}" if self._backup else ""
         return StepFault(
             f"{why}; {where}",
@@ -165,18 +173,13 @@ class Migrator:
     ) -> Ran:
         if step.release is None:
             raise StepFault(f"{step.name} needs a release", reason=Reason.BUG)
-        lock, longest = self._settings.lock_timeout, self._settings.time_limit
-        # libpq reads the first; others find the lock's limit in the second, in seconds. A server does not
-        # notice that a client was killed: without a limit it would work on, and hold its locks meanwhile.
-        options = f"-c lock_timeout={lock * 1000:.0f} -c statement_timeout={longest * 1000:.0f}"
-        locks = {"PGOPTIONS": options, "DEPLOY_LOCK_TIMEOUT": f"{lock:g}"}
         return self._tools.target.once(
             OneOff(
                 command=command,
                 workload=self._settings.service,
                 release=step.release,
                 staged=step.args["staged"],
-                env={**locks, **(env or {})},
+                env={**_limits(self._settings), **(env or {})},
                 time_limit=limit,
             )
         )
@@ -200,3 +203,16 @@ class Migrator:
 def _reached(schema: Schema, to: list[str] | None) -> bool:
     """Whether the schema is where it has to be: nothing pending, or the revisions of an earlier release."""
     return not schema.pending if to is None else set(schema.current) == set(to)
+
+
+def _limits(settings: Migration) -> Mapping[str, str]:
+    """What keeps a statement from waiting, and from working on when nobody waits for it any more.
+
+    libpq reads the first; others find the lock's limit in the second, in seconds. A server does not notice
+    that a client was killed: without a limit it would work on, and hold its locks meanwhile.
+    """
+    lock, longest = settings.lock_timeout, settings.time_limit
+    if not lock:
+        return {}
+    options = f"-c lock_timeout={lock * 1000:.0f} -c statement_timeout={longest * 1000:.0f}"
+    return {"PGOPTIONS": options, "DEPLOY_LOCK_TIMEOUT": f"{lock:g}"}

@@ -51,34 +51,54 @@ class WayBack:
     note: str = ""
 
 
-def way_back(request: Request, tools: Tools, chain: Chain | None, release: Release) -> WayBack:
-    """Decide by the records and the policy; raises ``Refusal`` (POLICY) where a person has to choose."""
+def way_back(
+    request: Request, tools: Tools, chain: Chain | None, release: Release, current: Release | None
+) -> WayBack:
+    """Decide by the records and the policy; raises ``Refusal`` (POLICY) where a person has to choose.
+
+    Without a ledger nothing is refused: whoever goes back without one has no time to lose.
+    """
     migration = tools.settings.settings.migration
     if migration is None or request.backup:  # the data of a backup bring their own schema along
         return WayBack()
-    environment = tools.settings.environment
-    now = schemas.newest(chain, environment) if chain else None
-    then = schemas.of_release(chain, environment, release) if chain else None
-    if now is None or then is None:
-        return WayBack(note=f"the schema stays: where it stood for {release.version} is not recorded")
-    if set(now.current) == set(then.current):
+    image = _image(tools, migration, release)
+    known = chain is not None and image is not None
+    now = schemas.newest(chain, tools.settings.environment) if known and chain else None
+    then = schemas.of_image(chain, tools.settings.environment, image.digest) if chain and image else None
+    if now is not None and then is not None and set(now.current) == set(then.current):
         return WayBack()
     if request.schema == DOWN:
-        return WayBack(to=then.current)
-    stays = f"the schema stays at {now.label}; {release.version} ran on {then.label}"
-    if request.schema == KEEP:
+        serving = _image(tools, migration, current) if current else None
+        return WayBack(to=_way_down(now, then, image, serving))
+    there = now.label if now else "where it is, which is not recorded"
+    once = then.label if then else "one that is not recorded"
+    stays = f"the schema stays at {there}; {release.version} ran on {once}"
+    if request.schema == KEEP or chain is None:
         return WayBack(note=stays)
     if migration.compatible:
         return WayBack(note=f"{stays}, and is declared compatible")
     if migration.policy == "forward-only":
         mend = "if it does not work there, mend it forward, or `rollback --backup NAME` with an approval"
         return WayBack(note=f"{stays}: forward-only, so it is not stepped back; {mend}")
-    raise _undecided(now, then, release)
-
-
-def _undecided(now: Schema, then: Schema, release: Release) -> Refusal:
-    return Refusal(
-        f"{release.version} ran on schema {then.label}, and the database stands at {now.label}",
+    raise Refusal(
+        f"{stays}, unless somebody decides",
         hint="choose: --schema down --approver NAME --reason TEXT takes it back, --schema keep leaves it",
         reason=Reason.POLICY,
     )
+
+
+def _way_down(
+    now: Schema | None, then: Schema | None, image: Image | None, serving: Image | None
+) -> tuple[str, ...]:
+    """The revisions to go down to; raises ``Refusal`` (POLICY) where there is no such way."""
+    if now is None or then is None:
+        what = "where the schema stands, or stood for that release, is not recorded"
+        hint = "leave it with --schema keep, and take it back by hand if it must be"
+        raise Refusal(f"{what}: it cannot be taken back", hint=hint, reason=Reason.POLICY)
+    if serving is None or image is None or serving.digest == image.digest:
+        raise Refusal(
+            f"the image that serves does not know the way down from {now.label}",
+            hint="only the release that brought the schema there does: go back to that one first",
+            reason=Reason.POLICY,
+        )
+    return then.current

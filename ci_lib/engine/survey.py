@@ -118,8 +118,9 @@ def survey_deploy(request: Request, tools: Tools, chain: Chain, named: Named) ->
     candidate = tools.target.resolve(Wanted(images=images, only=only))
     verified = admit(request, tools, chain, candidate.release, named)
     ground = _ground(tools, now, candidate, verified)
-    heads = rehearsed(request, tools, chain, candidate.release)
-    return replace(ground, only=only, skip_checks=request.skip_checks, rehearsed=heads)
+    ground = replace(ground, only=only, skip_checks=request.skip_checks)
+    heads = rehearsed(request, tools, chain, candidate.release) if ground.migrates else ()
+    return replace(ground, rehearsed=heads)
 
 
 def survey_rollback(request: Request, tools: Tools, chain: Chain | None) -> Ground:
@@ -139,7 +140,7 @@ def survey_rollback(request: Request, tools: Tools, chain: Chain | None) -> Grou
     only = request.only
     candidate = tools.target.resolve(Wanted(images=release.images, snapshot=files, only=only))
     ground = _ground(tools, now, candidate, exempt(candidate.release.images, Basis.ROLLBACK))
-    back = way_back(request, tools, chain, release)
+    back = way_back(request, tools, chain, release, now.release)
     return replace(
         ground,
         snapshot=files,

@@ -2,7 +2,8 @@
 
 ``alembic heads`` and ``alembic current`` print a line for each revision: its name, then words in brackets
 (``0002 (head)``); what the scripts do not know ends ``current`` with "Can't locate revision". Logging goes to
-standard error. Source: alembic.command and alembic.util.messaging, 1.7 to 1.20.
+standard error, and says there whether the database can take DDL back, if the project logs at INFO. Source:
+alembic.command, alembic.runtime.migration and alembic.util.messaging, 1.7 to 1.20.
 """
 
 import re
@@ -15,6 +16,7 @@ from ci_lib.ports.protocols import Ran
 
 _REVISION = re.compile(r"([^\s()]+)(?: \([^)]*\))*")
 _RUNNING = re.compile(r"Running (?:up|down)grade .*-> ?([^\s,]*),? ?(.*)")
+_TRANSACTIONS = re.compile(r"Will assume (non-)?transactional DDL")
 _UNKNOWN = re.compile(r"Can't locate revision identified by '([^']*)'")
 
 
@@ -32,8 +34,12 @@ class Alembic:
     def read(self, answers: tuple[Ran, ...]) -> Schema:
         """Both as they are printed; what is pending is told by the heads alone."""
         heads, current = (_revisions(answer) for answer in answers)
+        told = _TRANSACTIONS.search(answers[1].stdout + answers[1].stderr)
         return Schema(
-            current=current, heads=heads, pending=tuple(head for head in heads if head not in current)
+            current=current,
+            heads=heads,
+            pending=tuple(head for head in heads if head not in current),
+            whole=not told[1] if told else None,
         )
 
     def apply(self) -> Argv:
@@ -49,17 +55,13 @@ class Alembic:
         found = _RUNNING.findall(ran.stdout + "\n" + ran.stderr)
         return " ".join(part for part in found[-1] if part) if found else ""
 
-    def torn(self, ran: Ran) -> bool:
-        """Where the database cannot take DDL back, Alembic says so at its start."""
-        return "non-transactional DDL" in ran.stdout + ran.stderr and bool(self.blamed(ran))
-
 
 def _revisions(ran: Ran) -> tuple[str, ...]:
     if unknown := _UNKNOWN.search(ran.stdout + ran.stderr):
         raise Ahead(
             f"the database is at revision {unknown[1]}, which this image does not know",
-            hint="a newer release was migrated here: `rollback` leaves the schema alone; "
-            "or deploy an image that has that revision",
+            hint="a newer release was migrated here: deploy an image that has that revision, or `rollback`, "
+            "or declare `compatible: true` if each release works on the schema of the next",
         )
     if not ran.ok:
         raise Unreadable(reason(ran))

@@ -1,8 +1,8 @@
 """The team's own migration program.
 
 Its status command prints one JSON object on standard output: ``current`` and ``heads``, lists of revisions,
-and optionally ``pending`` (a list; else the heads that are not current) and ``dirty`` (true: a migration was
-applied in part).
+and optionally ``pending`` (a list; else the heads that are not current), ``dirty`` (true: a migration was
+applied in part) and ``transactional`` (false: a part of one may stay without showing here).
 """
 
 import json
@@ -38,6 +38,7 @@ class Command:
             dirty = data.get("dirty", False)
             current, heads = _names(data["current"]), _names(data["heads"])
             pending = _names(data.get("pending", [head for head in heads if head not in current]))
+            whole = data.get("transactional", True) is True
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise Unreadable(
                 f"{self.status[0]} printed no status",
@@ -45,7 +46,7 @@ class Command:
             ) from None
         if dirty is not False:
             raise Unreadable(f"{self.status[0]} says that a migration was applied in part")
-        return Schema(current=current, heads=heads, pending=pending)
+        return Schema(current=current, heads=heads, pending=pending, whole=whole)
 
     def apply(self) -> Argv:
         """The team's command."""
@@ -59,11 +60,6 @@ class Command:
         """Nothing is known of its output."""
         del ran
         return ""
-
-    def torn(self, ran: Ran) -> bool:
-        """Its status says so itself."""
-        del ran
-        return False
 
 
 def _names(value: object) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 Its words, and that it ends with 1 unless all is applied: prisma/prisma, packages/migrate/src/commands,
 MigrateStatus.ts and MigrateDeploy.ts, 4.x to 7.x. It prints what is pending and never what is applied, so the
-folders are listed too. There is no way back.
+folders are listed too. What failed half-way is marked in the database, and shows. There is no way back.
 """
 
 import re
@@ -68,8 +68,3 @@ class Prisma:
         """The name in the error P3018."""
         found = _NAME.search(ran.stdout + "\n" + ran.stderr)
         return found[1] if found else ""
-
-    def torn(self, ran: Ran) -> bool:
-        """Prisma marks what failed in the database, and ``read`` finds it there."""
-        del ran
-        return False

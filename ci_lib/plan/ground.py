@@ -78,11 +78,11 @@ class Ground:
 
     @property
     def supporting(self) -> tuple[str, ...]:
-        """What has to be started before the schema can be migrated, as the database of a first deploy.
+        """What has to be started before the schema of a first deploy can be migrated, as its database.
 
-        Empty where all of it runs, which is the rule: then nothing is switched before the schema is ready.
+        Empty once anything serves: then nothing is switched before the schema is ready.
         """
-        if not self.migrates:
+        if not self.migrates or self.previous is not None:
             return ()
         one_shot = self.settings.settings.compose.one_shot
         there = {item.workload for item in self.running if item.serving or item.workload in one_shot}

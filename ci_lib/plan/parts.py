@@ -62,14 +62,18 @@ def backup(ground: Ground) -> Plan:
 
 def backup_before_migration(ground: Ground) -> Plan:
     """A backup that is made only if the schema is about to change: the default in production."""
-    enabled = ground.settings.settings.backup.enabled
-    wanted = enabled or (enabled is None and ground.settings.place.tier == "production")
-    if not wanted or not ground.migrates or ground.previous is None or ground.supporting:
+    if not _saves(ground) or not ground.migrates or ground.previous is None:
         return ()
     step = backup_step(ground)
     (migration,) = migrate(ground)
     pending = {"release": ground.release.as_json(), **migration.args}
     return (replace(step, args={**step.args, "name": "before the migration", "if_pending": pending}),)
+
+
+def _saves(ground: Ground) -> bool:
+    """Whether the data are saved before their schema changes."""
+    enabled = ground.settings.settings.backup.enabled
+    return bool(enabled) or (enabled is None and ground.settings.place.tier == "production")
 
 
 def migrate(ground: Ground, *, staged: bool | None = None) -> Plan:
@@ -90,13 +94,14 @@ def migrate(ground: Ground, *, staged: bool | None = None) -> Plan:
 
 
 def schema_back(ground: Ground) -> Plan:
-    """Take the schema back by the release that serves, which alone knows the way, before it goes."""
+    """Take the schema back by the release that serves, which alone knows the way; after a backup."""
     migration = ground.settings.settings.migration
     if migration is None or ground.schema_to is None or ground.previous is None:
         return ()
     args = {"staged": False, "serves": True, "expected": [], "to": list(ground.schema_to)}
     down = _migrate_step(ground, ground.previous, migration, args)
-    return (replace(down, undo=(replace(down, args={**args, "to": None}),)),)
+    saved = (backup_step(ground),) if _saves(ground) else ()
+    return (*saved, replace(down, undo=(replace(down, args={**args, "to": None}),)))
 
 
 def _migrate_step(ground: Ground, release: Release, migration: Migration, args: dict[str, Any]) -> Step:

@@ -85,7 +85,7 @@ def _seconds(text: str) -> float:
 
 def _not_shown(root: Element) -> Iterator[TestCase]:
     """A failed case for faults that a suite counts and none of its cases shows."""
-    for suite in (root, *root):
+    for suite in root.iter():
         counted = sum(whole(suite.get(counter)) or 0 for counter in ("failures", "errors"))
         shown = sum(tag(part) in _FAULTS for part in suite.iter()) if counted else 0
         if counted > shown:

@@ -46,7 +46,7 @@ def verdict(outcome: Outcome, show: Show) -> str:
             again = "is back on" if outcome.verb is Verb.ROLLBACK else "runs"
             return f"{words.where} {again} {words.new}"
         case Status.UNCHANGED:
-            return _unchanged(outcome.verb, words)
+            return _unchanged(outcome, words)
         case Status.PASSED:
             return _passed(outcome.verb, words)
         case Status.ROLLED_BACK:
@@ -63,9 +63,11 @@ def verdict(outcome: Outcome, show: Show) -> str:
             assert_never(outcome.status)
 
 
-def _unchanged(verb: Verb, words: _Words) -> str:
-    if verb is Verb.MIGRATE:
+def _unchanged(outcome: Outcome, words: _Words) -> str:
+    if outcome.verb is Verb.MIGRATE:
         return f"{words.where}: the schema is where {words.new} wants it already"
+    if outcome.reason is Reason.MIGRATED:
+        return f"{words.where} runs {words.new} already: the schema alone was brought forward"
     return f"{words.where} runs {words.new} already: nothing was touched"
 
 

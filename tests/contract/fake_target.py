@@ -199,6 +199,8 @@ class FakeTarget:
         image = next(i for i in job.release.images if i.name == "api")
         world.called.append(f"{word} {image.label}{' staged' if job.staged else ''}")
         world.tick(f"before {word}")
+        if word in world.once:
+            raise world.once.pop(word)
         if word in world.faults:
             world.blinded = world.gone
             raise world.faults[word]
@@ -207,7 +209,8 @@ class FakeTarget:
         at = world.schemas.get(self._environment, "s0")
         head = world.heads.get(image.label, "s0")
         if word == "status":
-            return Ran(code=0, stdout=json.dumps({"current": [at], "heads": [head]}))
+            told = {"current": [at], "heads": [head], "transactional": world.whole}
+            return Ran(code=0, stdout=json.dumps(told))
         ran = world.migrating.get(word, Ran(code=0))
         if (ran.ok and not world.idle) or world.torn:
             half = f"{head}-half" if not ran.ok else head
@@ -357,6 +360,7 @@ class World:
     heads: dict[str, str] = field(default_factory=dict)
     migrating: dict[str, Ran] = field(default_factory=dict)
     torn: bool = False
+    whole: bool = True
     idle: bool = False
     gone: bool = False
     blinded: bool = False

@@ -7,7 +7,7 @@ import pytest
 from ci_lib.domain.outcome import Mark, Outcome
 from ci_lib.domain.reasons import Reason, Status, Verb
 from ci_lib.ports.protocols import Ran, TimedOut
-from tests.contract.fake_target import Killed, World
+from tests.contract.fake_target import Killed, World, cannot_decide, digest
 
 MIGRATION = """\
     migration:
@@ -64,7 +64,7 @@ class TestPlace:
         made = world()
         made.schemas["staging"] = "s0"
         outcome = made.deploy("v1")
-        ends(outcome, Status.UNCHANGED, Reason.UNCHANGED, 0)
+        ends(outcome, Status.UNCHANGED, Reason.MIGRATED, 0)
         assert made.called == ["status v1", "apply v1", "status v1"]
 
     def test_the_database_of_a_first_deploy_is_started_before_anything_else(self) -> None:
@@ -117,6 +117,27 @@ class TestFailure:
         outcome = made.deploy("v2")
         ends(outcome, Status.FAILED, Reason.MIGRATION, 3)
         assert "ended well" in cause(outcome)
+
+    def test_an_unmoved_revision_proves_nothing_where_ddl_is_not_taken_back(self) -> None:
+        made = world(whole=False)
+        made.faults["apply"] = TimedOut("alembic upgrade head took longer than 600 s")
+        outcome = made.deploy("v2")
+        ends(outcome, Status.PARTIAL, Reason.HALF_MIGRATED, 24)
+        assert "takes DDL back" in cause(outcome)
+
+    def test_a_first_deploy_that_stops_half_way_is_taken_down_and_told_as_that(self) -> None:
+        made = World(extra=FORWARD, heads=dict(HEADS), needs=("db",), torn=True)
+        made.migrating["apply"] = Ran(code=1, stderr="gone away")
+        outcome = made.deploy("v1")
+        ends(outcome, Status.PARTIAL, Reason.HALF_MIGRATED, 24)
+        assert made.serves() == ""
+
+    def test_a_dependency_that_is_away_changes_nothing_about_the_order_once_something_serves(self) -> None:
+        made = world(FORWARD.replace("databases", "enabled: true, databases"), needs=("redis",))
+        made.applied.clear()
+        outcome = made.deploy("v2")
+        names = [step.name for step in outcome.steps]
+        assert names.index("backup") < names.index("migrate") < names.index("switch")
 
     def test_a_lock_that_somebody_holds_is_told_as_such(self) -> None:
         made = world()
@@ -174,6 +195,15 @@ class TestRehearsal:
         ends(outcome, Status.REFUSED, Reason.POLICY, 12)
         assert made.schemas.get("production", "s0") == "s0"
 
+    def test_single_images_without_migrations_need_no_rehearsal(self) -> None:
+        made = World(heads=dict(HEADS))
+        made.deploy("v1")
+        made.promote("v1")
+        made.extra = FORWARD
+        made.tags["web:v2"] = digest("web:v2")
+        made.deploy("v2", only=("web",))
+        assert made.play(Verb.PROMOTE, "production", version="v2", only=("web",)).exit == 0
+
     def test_what_is_forced_needs_no_rehearsal(self) -> None:
         made = world()
         outcome = made.promote("v2", force="v2", reason="the customer cannot wait for staging")
@@ -194,6 +224,15 @@ class TestBackup:
         (skipped,) = [step for step in outcome.steps if step.mark is Mark.SKIPPED]
         assert (skipped.name, skipped.notes) == ("backup before the migration", ("no migration is pending",))
         assert "backup before the migration" not in made.applied
+
+    def test_a_question_that_is_not_answered_does_not_save_the_backup(self) -> None:
+        made = world()
+        made.promote("v1")
+        made.deploy("v2")
+        made.applied.clear()
+        made.once["status"] = TimedOut("a blip")
+        assert made.promote("v2").status is Status.DEPLOYED
+        assert "backup before the migration" in made.applied
 
     def test_staging_makes_none_by_itself(self) -> None:
         made = world()
@@ -296,6 +335,64 @@ class TestRollback:
         made.play(Verb.BACKUP)
         (name,) = made.cluster("staging").backups
         ends(made.play(Verb.RESTORE, backup=name, **AGREED), Status.PASSED, Reason.PASSED, 0)
-        outcome = made.play(Verb.ROLLBACK, version="v1")
+        ends(made.play(Verb.ROLLBACK, version="v1"), Status.REFUSED, Reason.POLICY, 12)
+        outcome = made.play(Verb.ROLLBACK, version="v1", schema="keep")
         ends(outcome, Status.DEPLOYED, Reason.DEPLOYED, 0)
         assert any("is not recorded" in note for note in outcome.notes)
+
+    def test_a_restore_that_changed_nothing_leaves_what_is_known(self) -> None:
+        made = world(REVERSIBLE)
+        made.deploy("v2")
+        made.play(Verb.BACKUP)
+        (name,) = made.cluster("staging").backups
+        made.broken.add(name)
+        assert made.play(Verb.RESTORE, backup=name, **AGREED).exit == 3
+        outcome = made.play(Verb.ROLLBACK, version="v1", schema="down", **AGREED)
+        assert (outcome.status, made.schemas["staging"]) == (Status.DEPLOYED, "s1")
+
+    def test_down_is_refused_where_it_cannot_be_gone(self) -> None:
+        made = world(REVERSIBLE)
+        made.deploy("v2")
+        assert made.play(Verb.ROLLBACK, version="v1", schema="keep").status is Status.DEPLOYED
+        late = made.play(Verb.ROLLBACK, version="v1", schema="down", **AGREED)
+        ends(late, Status.REFUSED, Reason.POLICY, 12)
+        assert "does not know the way down from s2" in cause(late)
+        unknown = World(extra=REVERSIBLE, heads=dict(HEADS))
+        unknown.extra = "    backup: {enabled: false}\n"
+        unknown.deploy("v1")
+        unknown.extra = REVERSIBLE
+        unknown.deploy("v2")
+        refused = unknown.play(Verb.ROLLBACK, version="v1", schema="down", **AGREED)
+        ends(refused, Status.REFUSED, Reason.POLICY, 12)
+
+    def test_single_images_are_asked_about_their_schema_too(self) -> None:
+        made = world(REVERSIBLE)
+        made.deploy("v2", only=("web",))
+        made.deploy("v2")
+        ends(made.play(Verb.ROLLBACK, version="v1", only=("api",)), Status.REFUSED, Reason.POLICY, 12)
+        ends(made.play(Verb.ROLLBACK, last_good=True), Status.REFUSED, Reason.POLICY, 12)
+
+    def test_the_data_are_saved_before_their_schema_is_taken_back_in_production(self) -> None:
+        made = world(REVERSIBLE)
+        made.promote("v1")
+        made.deploy("v2")
+        made.promote("v2")
+        made.applied.clear()
+        outcome = made.play(Verb.ROLLBACK, "production", version="v1", schema="down", **AGREED)
+        ends(outcome, Status.DEPLOYED, Reason.DEPLOYED, 0)
+        assert made.applied.index("backup") < made.applied.index("switch")
+
+    def test_a_way_down_that_stopped_half_way_needs_a_person_whatever_came_back(self) -> None:
+        made = world(REVERSIBLE)
+        made.deploy("v2")
+        made.migrating["down"], made.torn = Ran(code=1, stderr="gone away"), True
+        outcome = made.play(Verb.ROLLBACK, version="v1", schema="down", **AGREED)
+        ends(outcome, Status.PARTIAL, Reason.HALF_MIGRATED, 24)
+        assert made.serves() == "v2"
+
+    def test_without_a_ledger_nobody_is_asked(self) -> None:
+        made = world(REVERSIBLE)
+        made.deploy("v2")
+        made.store.fault = cannot_decide()
+        outcome = made.play(Verb.ROLLBACK, last_good=True)
+        assert (outcome.exit, made.serves()) == (0, "v1")

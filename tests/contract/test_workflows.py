@@ -108,7 +108,7 @@ def test_a_job_of_a_template_has_the_least_rights_one_turn_and_a_finalize(path: 
         assert job["concurrency"]["cancel-in-progress"] is False
         assert job["environment"]
         assert job["timeout-minutes"]
-        assert job["steps"][-1]["if"] == "always()"
+        assert job["steps"][-1]["if"] in ("always()", "always() && !inputs.list")
         assert "/finalize@" in job["steps"][-1]["uses"]
         checkout = job["steps"][0]
         assert checkout["uses"].startswith("actions/checkout@")
@@ -118,7 +118,8 @@ def test_a_job_of_a_template_has_the_least_rights_one_turn_and_a_finalize(path: 
 def test_the_job_that_builds_may_push_and_knows_no_environment() -> None:
     job = loaded(ROOT / "templates/.github/cd.yml")["jobs"]["build"]
     assert job["permissions"] == {"contents": "read", "packages": "write"}
-    assert not {"environment", "env", "concurrency"} & set(job)
+    assert not {"environment", "env"} & set(job)
+    assert job["concurrency"]["group"] == "build-${{ github.sha }}"
     assert job["timeout-minutes"]
     assert job["steps"][0]["with"] == {"persist-credentials": False}
     assert job["steps"][1]["with"]["password"] == "${{ secrets.GITHUB_TOKEN }}"
@@ -135,13 +136,17 @@ def test_production_gets_the_version_that_staging_got() -> None:
     assert promote["with"]["version"] == "${{ needs.staging.outputs.version }}"
 
 
-def test_a_rollback_shares_its_turn_with_the_deploys() -> None:
+def test_nothing_that_waits_can_cancel_a_rollback_that_waits() -> None:
+    """Of two runs that wait in one group GitHub keeps the newer; the lock is what they really wait for."""
     rollback = loaded(ROOT / "templates/.github/rollback.yml")
     choices = next(node["options"] for node in mappings(rollback) if node.get("type") == "choice")
     jobs = deploying(loaded(ROOT / "templates/.github/cd.yml"))
     groups = {job["concurrency"]["group"] for job in jobs.values()}
     assert groups == {f"deploy-{environment}" for environment in choices}
-    assert rollback["jobs"]["rollback"]["concurrency"]["group"] == "deploy-${{ inputs.environment }}"
+    job = rollback["jobs"]["rollback"]
+    group = job["concurrency"]["group"]
+    assert group == "${{ inputs.list && 'list' || 'rollback' }}-${{ inputs.environment }}"
+    assert int(job["steps"][1]["with"]["lock-wait"]) > 0
 
 
 def test_zizmor_finds_nothing() -> None:

@@ -14,13 +14,11 @@ import pytest
 from tests.lab import images
 from tests.lab.components import Registry, Sshd, engine_ready, remove_projects
 
-MISSING = pytest.StashKey[dict[str, str]]()
-
 Require = Callable[[str, str | None], None]
 
 
 @pytest.fixture(scope="session")
-def require(pytestconfig: pytest.Config) -> Require:
+def require() -> Require:
     """`require(NAME, REASON)` skips or fails when there is a reason why the component is missing."""
 
     def check(name: str, reason: str | None) -> None:
@@ -29,18 +27,9 @@ def require(pytestconfig: pytest.Config) -> Require:
         message = f"missing component: {name} ({reason}); tests/lab/install.sh and engine.sh provide it"
         if os.environ.get("REQUIRE_ENGINE") == "1":
             pytest.fail(message, pytrace=False)
-        pytestconfig.stash.setdefault(MISSING, {})[name] = reason
         pytest.skip(message)
 
     return check
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Name what was missing where everybody looks, even with -q."""
-    if missing := config.stash.get(MISSING, None):
-        terminalreporter.section("missing components, their tests were skipped", yellow=True)
-        for name, reason in sorted(missing.items()):
-            terminalreporter.line(f"{name}: {reason}")
 
 
 @pytest.fixture(scope="session")

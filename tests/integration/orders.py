@@ -10,6 +10,7 @@ from tests.lab.components import docker
 
 REVISIONS = {
     "v1": ("0001_orders",),
+    "hotfix": ("0001_orders",),
     "v2": ("0001_orders", "0002_note"),
     "heads": ("0001_orders", "0002_note", "0002_other"),
     "broken": ("0001_orders", "0002_broken"),

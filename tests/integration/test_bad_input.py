@@ -35,6 +35,7 @@ def edited(folder: Path, old: str, new: str) -> None:
 
 STAGING = ("--environment", "staging")
 V1 = ("--version", "v1")
+PRODUCTION = ("--environment", "production")
 AGREED = ("--reason", "because I said so", "--approver", "bob")
 
 
@@ -55,7 +56,7 @@ AGREED = ("--reason", "because I said so", "--approver", "bob")
         (("deploy", *STAGING, "--version", "v9"), 3, "no build builds/hello/v9", "built"),
         (("promote", *STAGING, *V1), 2, "has no `requires:`", "deploy"),
         (("promote", "--environment", "production", *V1), 10, "never verified in staging", "staging"),
-        (("deploy", "--environment", "production", *V1, "--force", "v1"), 2, "--force needs a reason", "--reason"),
+        (("deploy", *PRODUCTION, *V1, "--force", "v1"), 2, "--force needs a reason", "--reason"),
         (("rollback", *STAGING), 2, "nothing to roll back to was named", "--last-good"),
         (("rollback", *STAGING, *V1), 2, "no release 'v1' ever served", "--list"),
         (("post-verify", *STAGING), 4, "nothing serves", "deploy"),

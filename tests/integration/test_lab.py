@@ -15,7 +15,7 @@ import pytest
 
 from tests.integration.conftest import Require
 from tests.lab.components import Registry, Sshd, compose, docker, free_port, remove_projects, run, wait_for
-from tests.lab.images import Behaviour, Hello
+from tests.lab.images import PRUNE, Behaviour, Hello
 
 LAB = Path(__file__).parents[1] / "lab"
 
@@ -86,7 +86,7 @@ def test_image_is_gone_after_prune_unless_somebody_keeps_it(hello: Hello) -> Non
     hello.forget("sha-prune")
     reference = f"{hello.reference('lab/prune')}@{digest}"
     docker("pull", reference)
-    docker("image", "prune", "--force")
+    docker(*PRUNE)
     with pytest.raises(RuntimeError, match="No such image"):
         docker("image", "inspect", reference)
 

@@ -77,7 +77,7 @@ def test_from_a_first_deploy_over_a_rehearsed_promotion_to_a_rollback_with_its_s
 def test_what_goes_wrong_leaves_the_old_release_on_the_old_schema_and_says_so(orders: Orders) -> None:
     orders.migration = {"policy": "forward-only", "lock_timeout": "1s"}
     orders.write()
-    for tag in ("v1", "v2", "heads", "broken", "slow"):
+    for tag in ("v1", "v2", "heads", "broken", "slow", "hotfix"):
         orders.release(tag)
     ended(orders.call("deploy", "staging", "--version", "v1"), 0, "deployed")
     before = orders.containers("staging", "backend")[0]["Id"]
@@ -110,10 +110,17 @@ def test_what_goes_wrong_leaves_the_old_release_on_the_old_schema_and_says_so(or
     alone = ended(orders.call("deploy", "staging", "--version", "v1"), 0, "unchanged")
     assert any("0002, which this image does not know" in str(step["notes"]) for step in alone["steps"])
 
+    older = ended(orders.call("deploy", "staging", "--version", "hotfix"), 3, "migration")
+    assert "`compatible: true`" in told(older)
+    orders.migration["compatible"] = True
+    orders.write()
+    ended(orders.call("deploy", "staging", "--version", "hotfix"), 0, "deployed")
+    assert orders.schema("staging") == "0002"
+
     database = orders.containers("staging", "db")[0]["Id"]
     docker("stop", "-t", "1", database)
-    down = ended(orders.call("migrate", "staging", "--version", "v2"), 3, "stopped")
-    assert "db" in told(down)
+    down = ended(orders.call("migrate", "staging", "--version", "v2"), 3, "migration")
+    assert "does not tell where the schema stands" in told(down)
 
 
 @contextmanager

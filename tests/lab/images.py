@@ -21,6 +21,8 @@ Behaviour = Literal["good", "unhealthy", "dies", "crashloop", "nohealth", "once"
 SOURCES: Final = Path(__file__).with_name("images")
 LABEL: Final = "deploy-actions.lab.context"
 LOCAL: Final = "deploy-actions-lab"
+PRUNE: Final = ("image", "prune", "--force", "--filter", f"label={LABEL}")
+"""As a person prunes, but of nothing that others build beside."""
 
 # Everything but these has the health check that is right for a service that is up in no time.
 _STAGES: Final[dict[str, str]] = {"nohealth": "nohealth", "once": "nohealth", "slow": "slow"}

@@ -3,7 +3,6 @@
 What a migration needs and does not run yet (the database of a first deploy) is switched in first.
 """
 
-from dataclasses import replace
 
 from ci_lib.domain.images import Release
 from ci_lib.domain.plan import Plan, Step, StepKind
@@ -83,6 +82,8 @@ def _back(ground: Ground) -> Plan:
                 "failed": ground.release.id,
                 "services": list(ground.services),
                 "known": sorted({item.workload for item in ground.running}),
+                # Nothing is started on a schema that is not its own.
+                **({} if ground.schema_to is None else {"up": False}),
             },
             time_limit=limits.switch,
         ),
@@ -93,14 +94,11 @@ def _back(ground: Ground) -> Plan:
 
 
 def _schema_forth(ground: Ground, old: Release) -> Plan:
-    """Where a rollback took the schema back: up again, and the services that met the wrong one anew."""
+    """Where a rollback took the schema back: up again, and only then the release that needs it."""
     if ground.schema_to is None:
         return ()
     up = (undo for down in schema_back(ground) for undo in down.undo)
-    stop = replace(
-        _start(ground, old), kind=StepKind.STOP, args={"services": sorted(ground.settings.managed)}
-    )
-    return (*up, stop, _start(ground, old))
+    return (*up, _start(ground, old))
 
 
 def _ran(ground: Ground, old: Release, item: Running) -> bool:

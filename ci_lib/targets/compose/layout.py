@@ -67,6 +67,14 @@ class Layout:
         files = (*self.files, self.pin)
         return compose(self._site.environment, self._site.run_dir, self._site.project, files)
 
+    @property
+    def current(self) -> Argv:
+        """The same for what lies in the run directory, whichever release's layout is followed meanwhile."""
+        remembered = tuple(self._memory.read().layout.split("\n")[:-1])
+        if not remembered:
+            return self.command
+        return compose(self._site.environment, self._site.run_dir, self._site.project, remembered)
+
     def render_pin(self, release: Release, services: tuple[str, ...], defined: Collection[str]) -> bytes:
         """The pin's content, for those services that are ``defined``.
 

@@ -2,6 +2,7 @@
 
 import secrets
 import shlex
+from collections.abc import Mapping
 
 from ci_lib.domain.target import OneOff
 from ci_lib.ports.protocols import Ran
@@ -24,14 +25,16 @@ exit "$code"
 """
 
 
-def once(site: Site, command: Argv, job: OneOff) -> Ran:
+def once(site: Site, command: Argv, job: OneOff, own: Mapping[str, str]) -> Ran:
     """Run the job; ``command`` begins a ``docker compose`` command. Raises ``StepFault`` at its time limit.
 
     Dependencies are not started: what is there is used as it is. Standard output is the command's alone.
+    ``own`` is the service's environment, whose PGOPTIONS (a search path, say) come first.
     """
     name = f"{site.project}-once-{secrets.token_hex(4)}"
     label = f"{_LABEL}={site.project}"
-    given = tuple(word for key, value in job.env.items() for word in ("-e", f"{key}={value}"))
+    values = {key: f"{own[key]} {value}" if own.get(key) else value for key, value in job.env.items()}
+    given = tuple(word for key, value in values.items() for word in ("-e", f"{key}={value}"))
     run = (*command, "run", "--rm", "--no-deps", "-T", "--name", name, "--label", label, *given)
     argv = ("sh", "-c", _ONCE, "sh", name, label, *run, job.workload, *job.command)
     return site.change(*argv, limit=job.time_limit, label=shlex.join(job.command))

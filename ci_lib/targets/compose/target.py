@@ -44,6 +44,8 @@ class ComposeTarget:
         self._logins = logins
         self._lies: Parsed | None = None
         """What lies in the run directory, once a switch has put it there."""
+        self._known: dict[tuple[str, ...], Parsed] = {}
+        """What commands on files that are there read, for as long as nothing changes them."""
         self._seen: tuple[Running, ...] | None = None
         """What ran when it was looked at last, unless it was changed since."""
         self._steps: Mapping[StepKind, Callable[[Step], StepReport]] = {
@@ -105,9 +107,14 @@ class ComposeTarget:
 
     def once(self, job: OneOff) -> Ran:
         """Run a command in a container of its own, of what is staged or of what lies in the run directory."""
-        if not job.staged:
-            self._layout.follow_current(once=True)
-        return once(self._site, self._stage.command if job.staged else self._layout.command, job)
+        command = self._stage.command if job.staged else self._layout.current
+        if command not in self._known:
+            listed = self._site.look(*command, "config", "--format", "json")
+            text = demand(listed, "the Compose file does not parse").stdout
+            self._known[command] = parse(text, staged=self._site.run_dir, run_dir=self._site.run_dir)
+        service = self._known[command].services.get(job.workload)
+        own = (service.config.get("environment") or {}) if service else {}
+        return once(self._site, command, job, own)
 
     def diagnose(self) -> Packet:
         """The failure packet."""
@@ -184,6 +191,7 @@ class ComposeTarget:
         """What was known of the run directory and of what runs is about to be outdated."""
         self._memory.changed()
         self._lies = self._seen = None
+        self._known.clear()
 
     def _up(self, services: tuple[str, ...], limit: float) -> None:
         ran = self._site.change(*self._layout.command, *up(services), limit=limit)

@@ -4,6 +4,7 @@ No Docker, this machine only; it serves the quick start and local work. On a hos
 end with the job.
 """
 
+import shlex
 from collections.abc import Callable, Mapping
 
 from ci_lib.config.resolved import Resolved
@@ -22,6 +23,7 @@ from ci_lib.targets.process.site import Site
 from ci_lib.targets.process.specs import Specs, configured, specs_hash
 
 _LIMIT = 10.0
+_BUSY_WAIT, _BUSY, _TIME_OVER = 30, 75, 124
 
 
 class ProcessTarget:
@@ -86,13 +88,24 @@ class ProcessTarget:
 
     def once(self, job: OneOff) -> Ran:
         """Run a command in the release's folder, with nothing but the service's own environment."""
-        spec = self._specs(job.release)[job.workload]
-        image = job.release.image(spec.image)
-        if image is None:
-            raise StepFault(f"{job.workload} needs image {spec.image}, which is missing", reason=Reason.BUG)
+        spec = self._specs(job.release).get(job.workload)
+        image = job.release.image(spec.image) if spec else None
+        if spec is None or image is None:
+            raise StepFault(f"the release has no service {job.workload}", hint="see `migration.service`")
         given = {**self._site.base, **spec.env, **job.env}
-        argv = ("env", "-i", *(f"{name}={value}" for name, value in given.items()), *job.command)
-        return self._site.host.run(argv, timeout=job.time_limit, cwd=str(self._site.folder(image)))
+        command = ("env", "-i", *(f"{name}={value}" for name, value in given.items()), *job.command)
+        # As every change on a host: whoever clears up after a kill waits for it, and it ends by itself.
+        busy = f"{self._site.process.run_dir}/.deploy-actions/busy"
+        guard = ("flock", "-w", str(_BUSY_WAIT), "-E", str(_BUSY), busy)
+        timed = ("timeout", "-k", "5", str(max(1, int(job.time_limit))))
+        limit = job.time_limit + _BUSY_WAIT + _LIMIT
+        folder = str(self._site.folder(image))
+        ran = self._site.host.run((*guard, *timed, *command), timeout=limit, cwd=folder)
+        if ran.code == _BUSY:
+            raise StepFault("a command of another run is still at work", hint="wait", reason=Reason.STATE)
+        if ran.code == _TIME_OVER:
+            raise StepFault(f"{shlex.join(job.command)} took longer than {job.time_limit:.0f} s")
+        return ran
 
     def advice(self) -> tuple[str, ...]:
         """Where the logs are."""

@@ -89,8 +89,13 @@ def test_the_top_of_the_checkout_is_found_from_below() -> None:
 
 
 def test_changed_files_are_listed_but_not_our_own_evidence() -> None:
-    listed = " M app/a b.py\0?? app/new\n\0?? ops/.deploy-actions/\0"
-    assert git(status=ran(listed)).changed(["/src/app"]) == ("app/a b.py", "app/new\n")
+    listed = " M app/a b.py\0?? app/new\n\0?? ops/.deploy-actions/x\0 M app/.deploy-actions/kept\0"
+    unseen = "H app/a b.py\0h app/assumed.py\0S app/sparse.py\0"
+    found = git(status=ran(listed), **{"ls-files": ran(unseen)}).changed(["/src/app"])
+    assert found == (
+        *("app/a b.py", "app/new\n", "app/.deploy-actions/kept"),
+        *("app/assumed.py", "app/sparse.py"),
+    )
 
 
 def test_the_facts_about_a_commit() -> None:

@@ -119,7 +119,11 @@ def test_a_registry_gets_a_moment_to_know_what_was_pushed() -> None:
     bench = Bench(there=[MISSING, MISSING, MISSING, OURS])
     assert bench.play().green
     assert bench.clock.slept == [1.0, 3.0]
-    assert Bench(there=[MISSING] * 4).play().reason is Reason.IMAGE_MISSING
+    lost = Bench(there=[MISSING] * 4).play()
+    assert (lost.reason, lost.exit) == (Reason.BUILD, 3)
+    assert lost.failure is not None
+    assert "pushed as sha256:" in lost.failure.cause
+    assert "nothing was changed" not in lost.failure.hint
 
 
 def test_the_first_failure_ends_it_and_what_is_built_is_told() -> None:
@@ -133,5 +137,6 @@ def test_the_first_failure_ends_it_and_what_is_built_is_told() -> None:
 
 def test_a_fault_of_the_world_is_a_failure_and_a_signal_ends_everything() -> None:
     assert Bench(made=TimedOut("docker did not end")).play().reason is Reason.UNREACHABLE
-    with pytest.raises(Cancelled):
-        Bench(made=Cancelled()).play()
+    outcome = Bench(there=[OURS, MISSING], made=Cancelled()).play(order("api"), order("web"), order("more"))
+    assert (outcome.reason, outcome.exit) == (Reason.CANCELLED, 130)
+    assert [built.image.name for built in outcome.builds] == ["api"], "what is in the registry is told"

@@ -117,9 +117,10 @@ def test_jobs_of_a_group_run_at_the_same_time_and_each_line_names_its_job() -> N
 
 def test_a_cancellation_ends_the_others_of_its_group() -> None:
     bench = Bench(interrupt="b")
-    with pytest.raises(Cancelled):
-        bench.play(job("a", group="fast"), job("b", group="fast"))
+    outcome = bench.play(job("first"), job("a", group="fast"), job("b", group="fast"), job("never"))
     assert bench.stopped
+    assert (outcome.reason, outcome.exit) == (Reason.CANCELLED, 130)
+    assert [result.name for result in outcome.jobs] == ["first"], "what was found before is told"
 
 
 def test_a_job_may_be_tried_again_and_says_how_often() -> None:

@@ -11,6 +11,7 @@ NO_WAY_BACK = (
     "INFO  [alembic.runtime.migration] Context impl MySQLImpl.\n"
     "INFO  [alembic.runtime.migration] Will assume non-transactional DDL.\n"
 )
+WAY_BACK = NO_WAY_BACK.replace("non-", "").replace("MySQL", "Postgresql")
 UPGRADE = (
     "INFO  [alembic.runtime.migration] Running upgrade  -> 0001, orders\n"
     "INFO  [alembic.runtime.migration] Running upgrade 0001 -> 0002, a note for each order\n"
@@ -78,10 +79,10 @@ def test_the_revision_that_was_announced_last_is_blamed() -> None:
     assert Alembic().blamed(down) == "0001 a note"
 
 
-def test_only_a_database_without_transactional_ddl_can_be_torn() -> None:
-    assert Alembic().torn(Ran(code=1, stderr=NO_WAY_BACK + UPGRADE))
-    assert not Alembic().torn(Ran(code=1, stderr=LOG + UPGRADE))
-    assert not Alembic().torn(Ran(code=1, stderr=NO_WAY_BACK))
+@pytest.mark.parametrize(("log", "whole"), [(NO_WAY_BACK, False), (WAY_BACK, True), ("", None)])
+def test_its_log_tells_whether_a_failed_migration_is_taken_back(log: str, whole: bool | None) -> None:
+    answers = (Ran(code=0, stdout="0001 (head)\n"), Ran(code=0, stdout="0001 (head)\n", stderr=log))
+    assert Alembic().read(answers).whole is whole
 
 
 def test_commands_are_called_as_the_team_calls_them() -> None:
