@@ -9,7 +9,7 @@ from ci_lib.domain.outcome import Change, Failure, Outcome
 from ci_lib.domain.plan import BLAMING, Plan, Step, StepKind
 from ci_lib.domain.reasons import HALF_WAY, Reason, Status, Verb
 from ci_lib.domain.state import Entry, Lease
-from ci_lib.engine.close import close, end_journal, record_late
+from ci_lib.engine.close import Notes, close, end_journal, record_late
 from ci_lib.engine.interrupted import with_schema
 from ci_lib.engine.perform import Performer
 from ci_lib.engine.tools import Tools
@@ -79,6 +79,7 @@ def recover(tools: Tools, lease: Lease, chain: Chain | None) -> Outcome | None:
         outcome,
         release=release,
         intent=begin["intent"],
+        notes=Notes(restored=ledger.restored_by(chain, begin["intent"]) if chain else {}),
         late=outcome.green,
         owed=begin.get("owed", ()),
         withhold=chain is None,
@@ -88,12 +89,14 @@ def recover(tools: Tools, lease: Lease, chain: Chain | None) -> Outcome | None:
 def _abandoned(tools: Tools, chain: Chain | None) -> Outcome | None:
     """Close an intent whose run was killed before it could begin its journal."""
     intent = ledger.open_intent(chain, tools.settings.environment) if chain is not None else None
-    if intent is None:
+    if intent is None or chain is None:
         return None
     begin = {"release": intent.body["release"], "verb": intent.body["type"], "time": intent.text("time")}
     cause = Failure(step="interrupted", cause="the run was killed before its first step")
     outcome = replace(_base(begin, tools), status=Status.FAILED, failure=cause)
-    return close(tools, None, outcome, release=Release.from_json(begin["release"]), intent=intent.id)
+    notes = Notes(restored=ledger.restored_by(chain, intent.id))
+    release = Release.from_json(begin["release"])
+    return close(tools, None, outcome, release=release, intent=intent.id, notes=notes)
 
 
 def _outcome(

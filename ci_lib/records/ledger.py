@@ -177,6 +177,14 @@ def open_intent(chain: Chain, environment: str) -> Record | None:
     return None
 
 
+def restored_by(chain: Chain, intent: str) -> dict[str, str]:
+    """What an intent says of a backup whose data it is about to put back; empty for none."""
+    for record in chain.newest_first(f'"id":"{intent}"') if intent else ():
+        if record.id == intent and record.body.get("backup"):
+            return {key: record.text(key) for key in ("backup", "reason", "approver")}
+    return {}
+
+
 def is_closed(chain: Chain, intent: str) -> bool:
     """Whether an outcome that knows what became of it refers to an intent."""
     unsettled = {str(Status.PARTIAL), str(Status.UNKNOWN)}

@@ -222,6 +222,16 @@ def test_after_a_kill_anywhere_finalize_of_the_same_job_clears_up_at_once(
 
 
 @pytest.mark.parametrize(("name", "number"), EVERYWHERE)
+def test_after_a_kill_anywhere_the_record_of_a_restore_names_its_backup(name: str, number: int) -> None:
+    world, _, _ = interrupted(name, number)
+    world.play(Verb.FINALIZE)
+    records = {record.id: record.body for record in check(world.store.read("shop")).newest_first()}
+    for body in records.values():
+        if body.get("ref"):
+            assert body.get("backup") == records[body["ref"]].get("backup")
+
+
+@pytest.mark.parametrize(("name", "number"), EVERYWHERE)
 def test_after_a_kill_anywhere_the_records_never_lie_about_the_schema(name: str, number: int) -> None:
     world, _, _ = interrupted(name, number)
     world.play(Verb.FINALIZE)
