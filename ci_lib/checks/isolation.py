@@ -82,7 +82,7 @@ def probe(check: IsolationCheck, site: Site) -> Probe:
 def _look(check: IsolationCheck, site: Site, bound: str) -> Seen:
     # All of them first: whether a variable is missing does not hang on what the servers say.
     secrets = {
-        account.user: site.secret(account.password_env)
+        (server.service, account.user): site.secret(account.password_env)
         for server in site.servers
         for account in server.databases.values()
     }
@@ -97,7 +97,7 @@ def _look(check: IsolationCheck, site: Site, bound: str) -> Seen:
             others = [name for name in server.databases if name != database]
             script, sql = _spoken(server)
             argv = ("sh", "-c", script, "sh", host, account.user, database, *sql, *others)
-            given = f"{secrets[account.user]}\n".encode("utf-8", "surrogateescape")
+            given = f"{secrets[server.service, account.user]}\n".encode("utf-8", "surrogateescape")
             ran = site.containers.exec(server.service, argv, timeout=left, stdin=given)
             wrong += objections(server, account.user, database, ran)
     return Seen(passed=not wrong, value="; ".join(wrong) or bound)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ci_lib.config.backup import Backup, Database, ServiceDump
+from ci_lib.config.backup import Backup, Database, Mysql, Postgres, ServiceDump
 from ci_lib.config.mistakes import Mistake, Path
 from ci_lib.config.text import quoted
 
@@ -12,13 +12,18 @@ def broken_databases(backup: Backup, path: Path) -> Iterator[Mistake]:
     if "databases" not in backup.model_fields_set:
         return
     seen: set[str] = set()
+    files: set[str] = set()
     for at, database in enumerate(backup.databases):
         below = (*path, "databases", at)
         if (key := key_of(database)) in seen:
             yield Mistake(path=below, text=f"{quoted(key)} is saved already")
+        elif not isinstance(database, ServiceDump) and file_of(database) in files:
+            yield Mistake(path=below, text=f"another one is saved as {quoted(file_of(database))}, too")
         seen.add(key)
         if isinstance(database, ServiceDump):
             yield from _service(database, below)
+        else:
+            files.add(file_of(database))
 
 
 def key_of(database: Database) -> str:
@@ -26,6 +31,12 @@ def key_of(database: Database) -> str:
     if isinstance(database, ServiceDump):
         return database.service
     return f"{database.service}/{database.database}"
+
+
+def file_of(database: Postgres | Mysql) -> str:
+    """The name of a dump in a backup."""
+    ending = "dump" if isinstance(database, Postgres) else "sql.gz"
+    return f"{database.service}-{database.database}.{ending}"
 
 
 def _service(dump: ServiceDump, path: Path) -> Iterator[Mistake]:

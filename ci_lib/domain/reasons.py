@@ -58,6 +58,7 @@ class Reason(StrEnum):
     RECOVERED = "recovered"
     ROLLBACK_FAILED = "rollback_failed"
     HALF_MIGRATED = "half_migrated"
+    DATA_UNVERIFIED = "data_unverified"
     RECORD = "record"
     BUG = "bug"
     CANCELLED = "cancelled"
@@ -102,6 +103,10 @@ REASONS: dict[Reason, tuple[Exit, str]] = {
     Reason.RECOVERED: (Exit.ROLLED_BACK, "An interrupted run was brought back to the release before it."),
     Reason.ROLLBACK_FAILED: (Exit.NEEDS_PERSON, "Going back failed as well: a person is needed."),
     Reason.HALF_MIGRATED: (Exit.NEEDS_PERSON, "The migration stopped half-way: a person is needed."),
+    Reason.DATA_UNVERIFIED: (
+        Exit.NEEDS_PERSON,
+        "The data of a backup are in place, and what serves them could not be proved: a person is needed.",
+    ),
     Reason.RECORD: (Exit.NEEDS_PERSON, "It runs, but the ledger could not be written: a person is needed."),
     Reason.BUG: (Exit.BUG, "A defect of this library."),
     Reason.CANCELLED: (Exit.CANCELLED, "The run was cancelled; the next run or `finalize` clears up."),

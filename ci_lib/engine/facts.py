@@ -2,21 +2,21 @@
 
 import json
 
+from ci_lib.domain.images import Release
 from ci_lib.domain.outcome import Outcome
-from ci_lib.plan.ground import Ground
 
 
-def variables(outcome: Outcome, ground: Ground) -> dict[str, str]:
-    """The environment variables of one run; ``DEPLOY_IMAGES`` is JSON."""
+def variables(outcome: Outcome, release: Release) -> dict[str, str]:
+    """The environment variables of one run about a release; ``DEPLOY_IMAGES`` is JSON."""
     return {
         "DEPLOY_VERB": str(outcome.verb),
         "DEPLOY_STACK": outcome.stack,
         "DEPLOY_ENVIRONMENT": outcome.environment,
         "DEPLOY_OWNER": outcome.owner,
-        "DEPLOY_VERSION": ground.release.version,
-        "DEPLOY_RELEASE_ID": ground.release.id,
+        "DEPLOY_VERSION": release.version,
+        "DEPLOY_RELEASE_ID": release.id,
         "DEPLOY_PREVIOUS_VERSION": outcome.previous_version,
-        "DEPLOY_IMAGES": json.dumps({image.name: image.reference for image in ground.release.images}),
+        "DEPLOY_IMAGES": json.dumps({image.name: image.reference for image in release.images}),
         "DEPLOY_ACTOR": outcome.actor,
         "DEPLOY_RUN_URL": outcome.run_url,
     }

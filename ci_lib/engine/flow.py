@@ -250,7 +250,7 @@ def preflight(request: Request, tools: Tools) -> Outcome:
         check_request(request, tools)
         images = named_images(request, tools) if request.version or request.images else {}
         ground = survey_deploy(request, tools, read_chain(tools), images)
-        facts = variables(described(run.base, request, ground, ()), ground)
+        facts = variables(described(run.base, request, ground, ()), ground.release)
         rows = (*standing(tools), *tools.target.preflight(ground.candidate), *tools.listed(facts))
         for row in rows:
             tools.reporter.check(row)

@@ -1,10 +1,11 @@
 """Doing a plan: one step after the other, journalled, and back again when one fails."""
 
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ci_lib.domain.errors import DeployError, Refusal, StepFault
+from ci_lib.domain.images import Release
 from ci_lib.domain.outcome import CheckResult, Mark, Packet, Return, StepResult
 from ci_lib.domain.plan import BLAMING, CHANGING, JOURNALLED, Plan, Step, StepKind, StepReport
 from ci_lib.domain.reasons import Reason
@@ -92,13 +93,12 @@ class Performer:
             if fault is not None:
                 self.done.failed, self.done.fault = step, fault
                 self.done.packet = self._diagnosed() if self.done.changed else None
-                self.done.back = self.go_back(tuple(begun))
+                self.done.back = self.go_back(way_back(begun))
                 break
         return self.done
 
-    def go_back(self, begun: Plan) -> Return | None:
-        """Undo the begun steps, the last one first; None when there was nothing to undo."""
-        undo = [step for forward in reversed(begun) for step in forward.undo]
+    def go_back(self, undo: Plan) -> Return | None:
+        """Go a way back, until a step of it fails; None when there is none."""
         if not undo:
             return None
         self._tools.reporter.warn("going back to what ran before")
@@ -110,7 +110,7 @@ class Performer:
             if fault is not None:
                 cause = f"{step.name}: {fault.message}"
                 break
-        old = next((step.release for step in undo if step.kind in (StepKind.RESTORE, StepKind.START)), None)
+        old = comes_back(undo)
         steps = tuple(self.done.steps[before:])
         del self.done.steps[before:]
         return Return(
@@ -187,6 +187,16 @@ class Performer:
         except Exception as error:
             self.done.notes.append(f"the failure packet could not be had: {type(error).__name__}: {error}")
             return None
+
+
+def way_back(begun: Sequence[Step]) -> Plan:
+    """What undoes the steps that have begun, the last one first."""
+    return tuple(step for forward in reversed(begun) for step in forward.undo)
+
+
+def comes_back(undo: Plan) -> Release | None:
+    """The release that a way back leads to; None when it leads to nothing."""
+    return next((step.release for step in undo if step.kind in (StepKind.RESTORE, StepKind.START)), None)
 
 
 def as_fault(error: PortFault) -> DeployError:

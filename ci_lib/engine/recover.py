@@ -10,8 +10,9 @@ from ci_lib.domain.plan import BLAMING, Plan, Step, StepKind
 from ci_lib.domain.reasons import HALF_WAY, Reason, Status, Verb
 from ci_lib.domain.state import Entry, Lease
 from ci_lib.engine.close import Notes, close, end_journal, record_late
+from ci_lib.engine.facts import variables
 from ci_lib.engine.interrupted import with_schema
-from ci_lib.engine.perform import Performer
+from ci_lib.engine.perform import Performer, comes_back, way_back
 from ci_lib.engine.tools import Tools
 from ci_lib.records import ledger
 from ci_lib.records.chain import Chain
@@ -20,6 +21,7 @@ _SETTLE = 60.0
 
 _UNTOUCHED = "the run was killed before the switch; nothing was changed"
 _STAYS = "the run was killed; what it had done stays, and another one goes on"
+_WRITTEN = "look at the application and its data: go on with them, or"
 
 
 def unfinished(entries: tuple[Entry, ...]) -> bool:
@@ -39,7 +41,8 @@ def recover(tools: Tools, lease: Lease, chain: Chain | None) -> Outcome | None:
     """Bring an interrupted run to a known end and record it; None when there was none.
 
     Before the switch nothing has to be done. A release that had passed its checks is proved again and
-    stays. Anything in between goes back to what ran before. ``chain`` is the ledger, None when it cannot be
+    stays; one that was started on the data of a backup is brought to its end. Anything else goes back to what
+    ran before. ``chain`` is the ledger, None when it cannot be
     had. Raises ``StepFault`` (STATE) when a command of that run is still at work.
     """
     entries = tools.state.journal()
@@ -69,8 +72,8 @@ def recover(tools: Tools, lease: Lease, chain: Chain | None) -> Outcome | None:
             reason=Reason.STATE,
         ) from error
     started = max((entry["step"] for entry in entries if entry["event"] == "start"), default=-1)
-    gone_back = any(entry["event"] == "undo" for entry in entries)
-    outcome = _outcome(tools, lease, begin, plan[: started + 1], plan, gone_back=gone_back)
+    gone_back = frozenset(entry["step"] for entry in entries if entry["event"] == "undo")
+    outcome = _outcome(tools, lease, begin, plan[: started + 1], plan, gone_back)
     outcome = with_schema(tools, lease, outcome, entries, plan[: started + 1])
     release = Release.from_json(begin["release"]) if begin["release"] else None
     return close(
@@ -100,22 +103,29 @@ def _abandoned(tools: Tools, chain: Chain | None) -> Outcome | None:
 
 
 def _outcome(
-    tools: Tools, lease: Lease, begin: Entry, begun: Plan, plan: Plan, *, gone_back: bool
+    tools: Tools, lease: Lease, begin: Entry, begun: Plan, plan: Plan, gone_back: frozenset[str]
 ) -> Outcome:
     base = _base(begin, tools)
     if not any(step.undo for step in begun):
         cause = Failure(step="interrupted", cause=_STAYS if base.verb in HALF_WAY else _UNTOUCHED)
         return replace(base, status=Status.FAILED, reason=Reason.CANCELLED, failure=cause)
-    performer = Performer(tools, lease)
-    last_proof = max(number for number, step in enumerate(plan) if step.kind in BLAMING)
-    rest = tuple(step for step in plan[last_proof + 1 :] if step.kind is StepKind.RETAIN)
-    if len(begun) - 1 > last_proof and not gone_back and _proved(performer, plan[last_proof], rest):
-        if base.verb is Verb.RESTORE:
-            return replace(base, status=Status.PASSED, reason=Reason.PASSED)
-        return replace(base, status=Status.DEPLOYED, reason=Reason.DEPLOYED)
-    back = performer.go_back(begun)
-    base = replace(base, schema=performer.done.schema)
     killed = f"the run was killed after {begun[-1].name} had begun"
+    if not gone_back and (rest := _rest(begun, plan)):
+        old, release = comes_back(way_back(begun)), Release.from_json(begin["release"])
+        facts = variables(replace(base, previous_version=old.version if old else ""), release)
+        fault = Performer(tools, lease, variables=facts).perform(rest).fault
+        if fault is None and base.verb is Verb.RESTORE:
+            return replace(base, status=Status.PASSED, reason=Reason.PASSED)
+        if fault is None:
+            return replace(base, status=Status.DEPLOYED, reason=Reason.DEPLOYED)
+        if serving := _serving_from(begun):
+            (before,) = begun[serving - 1].undo
+            hint = f"{_WRITTEN} `restore --backup {before.args['backup']}`, which has the data from before"
+            failure = Failure(step=begun[-1].name, cause=f"{killed}; {fault.message}", hint=hint)
+            return replace(base, status=Status.PARTIAL, reason=Reason.DATA_UNVERIFIED, failure=failure)
+    performer = Performer(tools, lease)
+    back = performer.go_back(_still_to_undo(begun, gone_back))
+    base = replace(base, schema=performer.done.schema)
     failure = Failure(step=begun[-1].name, cause=killed, hint="run the release again")
     if back is not None and back.proved:
         return replace(
@@ -126,9 +136,43 @@ def _outcome(
     )
 
 
-def _proved(performer: Performer, proof: Step, rest: Plan) -> bool:
-    """Whether the release still serves; then ``rest`` is done too, which may have been cut short."""
-    return performer.perform((proof, *rest)).fault is None
+def _rest(begun: Plan, plan: Plan) -> Plan:
+    """What is left to do for the release to stay; nothing when it has to go.
+
+    A release that had passed its checks is proved again, and what may have been cut short is done too. One
+    that was started on the data of a backup is brought to its end: people may have written since, and going
+    back would lose that. There is no way back from here, so the steps come without one.
+    """
+    last_proof = max(number for number, step in enumerate(plan) if step.kind in BLAMING)
+    if len(begun) - 1 > last_proof:
+        first = last_proof
+    elif serving := _serving_from(begun):
+        first = serving
+    else:
+        return ()
+    kept = (step for step in plan[last_proof + 1 :] if step.kind is StepKind.RETAIN)
+    return tuple(replace(step, undo=()) for step in (*plan[first : last_proof + 1], *kept))
+
+
+def _serving_from(begun: Plan) -> int:
+    """The number of the step that let the application in to the data of a backup; 0 when none had begun."""
+    kinds = [step.kind for step in begun]
+    if StepKind.RESTORE_BACKUP not in kinds:
+        return 0
+    first = kinds.index(StepKind.RESTORE_BACKUP) + 1
+    return first if first < len(begun) else 0
+
+
+def _still_to_undo(begun: Plan, gone_back: frozenset[str]) -> Plan:
+    """The way back, without what must not be done twice.
+
+    Once the application was let in to the data from before, these are not brought back again.
+    """
+    undo = way_back(begun)
+    for number, step in enumerate(undo):
+        if step.kind is StepKind.START and step.name in gone_back:
+            return undo[number:]
+    return undo
 
 
 def _base(begin: Entry, tools: Tools) -> Outcome:

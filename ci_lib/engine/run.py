@@ -132,7 +132,7 @@ class Run:
         held = begin(
             tools, lease, self.base, intent=self.intent, release=ground.release, plan=plan, owed=debts
         )
-        self.facts = variables(self.base, ground)
+        self.facts = variables(self.base, ground.release)
         self.lease = lease
         self.performer = Performer(
             tools, lease, held=held, candidate=ground.candidate, variables=self.facts

@@ -26,11 +26,12 @@ def exchanged(ground: Ground, backup: str) -> Plan:
     undone = Step(
         kind=StepKind.RESTORE_BACKUP,
         host=host,
-        args={"backup": ground.backup},
+        args={"backup": ground.backup, "back": True},
         time_limit=settings.limits.restore,
     )
     stopped = replace(stop(ground), undo=(*started(ground), _proof(ground)))
-    return (backup_step(ground), stopped, replace(undone, args={"backup": backup}, undo=(undone,)))
+    exchange = replace(undone, args={"backup": backup, "back": False}, undo=(undone,))
+    return (backup_step(ground, backup), stopped, exchange)
 
 
 def stop(ground: Ground) -> Step:

@@ -114,13 +114,16 @@ def _migrate_step(ground: Ground, release: Release, migration: Migration, args: 
     )
 
 
-def backup_step(ground: Ground) -> Step:
-    """The step that makes one backup, under a name that later steps, and whoever clears up, know."""
+def backup_step(ground: Ground, *stay: str) -> Step:
+    """The step that makes one backup, under a name that later steps, and whoever clears up, know.
+
+    ``stay`` are backups that must not make room for it.
+    """
     return Step(
         kind=StepKind.BACKUP,
         host=ground.settings.host,
         release=ground.previous,
-        args={"backup": ground.backup},
+        args={"backup": ground.backup, "stay": list(stay)},
         time_limit=ground.settings.settings.limits.backup,
     )
 

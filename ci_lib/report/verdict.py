@@ -250,6 +250,8 @@ def _partial(reason: Reason, words: _Words) -> str:
     if reason is Reason.HALF_MIGRATED:
         serves = f"{words.old} still serves, and " if words.old else ""
         return f"{words.where} needs a person: {serves}the migration of {words.new} stopped half-way"
+    if reason is Reason.DATA_UNVERIFIED:
+        return f"{words.where} needs a person: the data of a backup are in place, but unproved"
     back = f"going back to {words.old} failed as well" if words.old else "going back failed as well"
     return f"{words.where} needs a person: {words.new} {words.how}, and {back}"
 

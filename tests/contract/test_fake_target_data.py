@@ -9,7 +9,7 @@ from ci_lib.domain.outcome import Outcome
 from ci_lib.domain.reasons import Reason, Status, Verb
 from ci_lib.records import ledger
 from ci_lib.records.chain import check
-from tests.contract.fake_target import World
+from tests.contract.fake_target import Killed, World
 from tests.contract.test_fake_target import BACKUP, ends, with_v1
 from tests.contract.test_fake_target_faults import with_later_data
 
@@ -147,6 +147,53 @@ class TestRestore:
         outcome = restore(world)
         assert outcome.green is False
         assert data(world) == "later"
+
+
+class TestKilled:
+    """People write into the restored data as soon as the application is let in; nothing takes that back."""
+
+    @staticmethod
+    def killed(tick: str, number: int = 0, failing: str = "") -> World:
+        """A restore that was killed at the ``number``th ``tick``; since then somebody has written."""
+        world = with_later_data()
+        world.failing = {failing}
+        world.ticks.clear()
+        restore(world)
+        stop_at = [at for at, name in enumerate(world.ticks) if name == tick][number]
+        world = with_later_data()
+        world.failing = {failing}
+        world.ticks.clear()
+        world.stop_at = stop_at
+        with pytest.raises(Killed):
+            restore(world)
+        world.stop_at = None
+        world.cluster("staging").data += ", and written since"
+        return world
+
+    @pytest.mark.parametrize("tick", ["before start", "after start", "before check", "before retain"])
+    def test_once_the_application_was_let_in_the_restore_is_brought_to_its_end(self, tick: str) -> None:
+        world = self.killed(tick)
+        ends(world.play(Verb.FINALIZE), Status.PASSED, Reason.PASSED, 0)
+        assert (world.serves(), data(world)) == ("v2", "early, and written since")
+
+    def test_what_does_not_pass_then_needs_a_person_who_is_told_where_the_data_from_before_are(self) -> None:
+        world = self.killed("before check", failing="v2")
+        outcome = world.play(Verb.FINALIZE)
+        ends(outcome, Status.PARTIAL, Reason.DATA_UNVERIFIED, 24)
+        assert data(world) == "early, and written since"
+        assert outcome.failure is not None
+        assert f"restore --backup {list(world.cluster('staging').backups)[-1]}" in outcome.failure.hint
+
+    def test_before_that_the_data_from_before_come_back(self) -> None:
+        world = self.killed("after restore_backup")
+        ends(world.play(Verb.FINALIZE), Status.ROLLED_BACK, Reason.RECOVERED, 20)
+        assert (world.serves(), data(world)) == ("v2", "later")
+
+    def test_on_the_way_back_the_data_from_before_come_back_once(self) -> None:
+        world = self.killed("after start", number=1, failing="v2")
+        world.failing = set()
+        ends(world.play(Verb.FINALIZE), Status.ROLLED_BACK, Reason.RECOVERED, 20)
+        assert (world.serves(), data(world)) == ("v2", "later, and written since")
 
 
 class TestRollback:

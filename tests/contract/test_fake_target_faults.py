@@ -99,11 +99,14 @@ LONGEST = 3800
 
 DATA: dict[str, set[tuple[str, str]]] = {
     "restore": {("v2", "later"), ("v2", "early")},
-    "restore that fails": {("v2", "later")},
+    "restore that fails": {("v2", "later"), ("v2", "early")},
     "rollback with data": {("v2", "later"), ("v1", "early")},
-    "rollback with data that fails": {("v2", "later")},
+    "rollback with data that fails": {("v2", "later"), ("v1", "early")},
 }
-"""The releases and data that may serve together, whatever happens."""
+"""The releases and data that may serve together, whatever happens.
+
+Data that people may have written into stay, even where the release that failed serves them then.
+"""
 
 STORIES: dict[str, tuple[Callable[[], World], Story, set[str]]] = {
     "first deploy": (empty, lambda world: world.deploy("v1"), {"", "v1"}),
@@ -135,7 +138,7 @@ STORIES: dict[str, tuple[Callable[[], World], Story, set[str]]] = {
     "rollback with data that fails": (
         with_later_data,
         lambda world: _restored(world, Verb.ROLLBACK, "v1"),
-        {"v2"},
+        {"v1", "v2"},
     ),
     "backup": (with_v1, lambda world: world.play(Verb.BACKUP), {"v1"}),
     "provision": (with_databases, lambda world: world.play(Verb.PROVISION), {"v1"}),
@@ -168,15 +171,20 @@ def interrupted(
 
 
 def known_state(world: World) -> None:
-    """Nothing is open, nothing is held, nothing is there twice, and every intent has one end."""
+    """Nothing is open, nothing is held, nothing is there twice, and every intent has an end.
+
+    An end that needs a person is no settled one: whoever clears up after a kill may find it once more.
+    """
     state, cluster = world.state(), world.cluster("staging")
     serves = world.serves()
     assert state.peek() is None
     assert not unfinished(state.journal())
     bodies = world.store.bodies()
     intents = [seq for seq, body in enumerate(bodies) if body["phase"] == "intent"]
-    ended = [body["ref"] for body in bodies if body.get("ref")]
-    assert len(ended) == len(set(ended)) == len(intents)
+    ended = [(body["ref"], body["status"]) for body in bodies if body.get("ref")]
+    settled = [ref for ref, status in ended if status != Status.PARTIAL]
+    assert len(settled) == len(set(settled))
+    assert len({ref for ref, _ in ended}) == len(intents)
     target = world.tools("staging").target
     current = [kept.release for kept in target.kept() if kept.current]
     assert [release.version for release in current] == [serves] * len(current)
@@ -205,11 +213,13 @@ def test_after_a_kill_anywhere_finalize_of_the_same_job_clears_up_at_once(
 ) -> None:
     world, allowed, _ = interrupted(name, number)
     first = world.play(Verb.FINALIZE)
-    assert first.reason in {Reason.PASSED, Reason.DEPLOYED, Reason.RECOVERED, Reason.CANCELLED}
+    reasons = {Reason.PASSED, Reason.DEPLOYED, Reason.RECOVERED, Reason.CANCELLED}
+    assert first.reason in reasons | ({Reason.DATA_UNVERIFIED} if name in DATA else set())
     assert world.serves() in allowed
     cluster = world.cluster("staging")
     if name in DATA:
         assert (world.serves(), cluster.data) in DATA[name]
+        assert (first.reason is Reason.DATA_UNVERIFIED) <= (cluster.data == "early" and "fails" in name)
     assert first.reason is not Reason.DEPLOYED or cluster.current in cluster.good, "it was kept as a good one"
     assert world.state().peek() is None
     assert not unfinished(world.state().journal())

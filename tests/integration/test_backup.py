@@ -167,6 +167,16 @@ def test_a_service_that_fails_leaves_nothing_or_writes_elsewhere_stops_the_backu
         assert said in stopped(both)
 
 
+def test_a_service_that_does_not_end_is_ended_at_the_time_limit(both: Shop) -> None:
+    both.stack["limits"] = {"backup": "8s"}
+    both.stack["backup"]["databases"] = [LEGACY]
+    both.write()
+    ops = both.run_dir("staging") / "docker-compose.ops.yml"
+    ops.write_text(_commanded(ops.read_text(), "exec sleep 600"))
+    assert "dump by the service mysql_backup took longer than" in stopped(both)
+    assert docker("ps", "-aq", "--filter", f"name={both.project}-.*-once-") == ""
+
+
 def _commanded(text: str, command: str) -> str:
     data = json.loads(text)
     data["services"]["mysql_backup"]["command"] = [command]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from ci_lib.targets.compose.restore import aside
 from tests.integration.databases import (
     AGREED,
     LEGACY,
@@ -182,10 +183,13 @@ def test_a_machine_that_dies_while_it_restores_has_the_data_of_before_after_fina
     process = shop.start("restore", "staging", "--backup", folder.name, *AGREED)
     wait_for(lambda: started(shop, "restore_backup") and _aside(shop), "the database to lie aside", limit=60)
     kill_tree(process)
+    postgres(shop, f"ALTER DATABASE {aside('shop')} ALLOW_CONNECTIONS true", "template1")
+    # As somebody did between the safety backup and the stop.
+    postgres(shop, "INSERT INTO orders VALUES (5)", aside("shop"))
 
     cleared = shop.call("finalize", "staging", limit=180)
     assert (cleared.code, cleared.result["reason_code"]) == (20, "recovered"), cleared
-    assert postgres(shop, "SELECT count(*) FROM orders") == "4"
+    assert postgres(shop, "SELECT count(*) FROM orders") == "5"
     assert postgres(shop, "SHOW work_mem") == "5MB"
     assert not _aside(shop)
     assert serves(shop) == "web-sha-1"
@@ -196,13 +200,37 @@ def test_a_machine_that_dies_while_it_restores_has_the_data_of_before_after_fina
 
 def _aside(shop: Shop) -> bool:
     names = postgres(shop, "SELECT string_agg(datname, ',') FROM pg_database", "template1")
-    return "before_restore" in names
+    return aside("shop") in names
+
+
+def test_a_user_who_may_not_end_the_sessions_of_others_leaves_the_database_open(shop: Shop) -> None:
+    postgres(shop, "CREATE ROLE clerk LOGIN CREATEDB; ALTER DATABASE shop OWNER TO clerk")
+    postgres(shop, "ALTER TABLE orders OWNER TO clerk")
+    config = json.loads((shop.folder / "deploy.yml").read_text())
+    config["stacks"]["shop"]["backup"]["databases"][0]["user"] = "clerk"
+    (shop.folder / "deploy.yml").write_text(json.dumps(config))
+    folder = backup(shop)
+    container = shop.containers("staging", "db")[0]["Id"]
+    psql = ["docker", "exec", "-i", container, "psql", "-U", "shop", "-qAt", "shop"]
+    with subprocess.Popen(psql, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as session:
+        assert session.stdin is not None
+        assert session.stdout is not None
+        session.stdin.write("SELECT 1;\n")
+        session.stdin.flush()
+        assert session.stdout.readline() == "1\n"
+        failed = restore(shop, folder)
+        session.stdin.close()
+    assert (failed.code, failed.result["reason_code"]) == (24, "rollback_failed"), failed
+    assert "must be a superuser to terminate" in failed.result["failure"]["cause"]
+    assert postgres(shop, "SELECT count(*) FROM orders") == "3"
+    done = restore(shop, folder)
+    assert (done.code, serves(shop)) == (0, "web-sha-1"), done
 
 
 def test_over_ssh_a_rollback_takes_the_data_of_the_backup_along_and_comes_back_with_those_of_before(
     tmp_path: Path, project: str, hello: Hello, registry: Registry, postgres_image: str, sshd: Sshd
 ) -> None:
-    shop = shop_with(tmp_path, project, hello, registry, POSTGRES, sshd=sshd)
+    shop = shop_with(tmp_path, project, hello, registry, POSTGRES, sshd=sshd, keep=1)
     postgres(shop, ORDERS)
     folder = backup(shop)
     assert shop.call("restore-test", "staging").code == 0
@@ -212,6 +240,7 @@ def test_over_ssh_a_rollback_takes_the_data_of_the_backup_along_and_comes_back_w
     done = restore(shop, folder, "rollback")
     assert (done.code, done.status) == (0, "deployed"), done
     assert (serves(shop), postgres(shop, TABLES)) == ("web-sha-1", "orders")
+    assert folder in backups(shop), "the safety backup must not push out the one that is put back"
 
     newer = backups(shop)[-1]
     config = json.loads((shop.folder / "deploy.yml").read_text())

@@ -33,15 +33,17 @@ set -eu; cd "$1"; find . -type f -exec chmod 600 {} +; find . -type f -exec sync
 find . -type f -exec sha256sum {} +; echo --; find . -type f -exec stat -c '%s %n' {} +
 """
 
-# $1 partial, $2 final, $3 parent, $4 how many to keep, $5 the project's line in a manifest. Names sort by
-# time, and only good ones have such a name, so the newest good one is never removed.
+# $1 partial, $2 final, $3 parent, $4 how many to keep, $5 the project's line in a manifest, then the names
+# that stay in any case. Names sort by time, and only good ones have such a name.
 _FINISH = """
 set -eu; export LC_ALL=C; [ ! -e "$2" ] || { echo "$2 exists already" >&2; exit 1; }
-sync "$1/manifest.json"; mv "$1" "$2"; cd "$3"; sync .
+sync "$1/manifest.json"; mv "$1" "$2"; cd "$3"; sync .; keep=$4 line=$5; shift 5; stay=" $* "
 for name in *; do
   case $name in *.partial) continue ;; ????????T??????Z | ????????T??????Z-*) ;; *) continue ;; esac
-  ! grep -qsF -- "$5" "$name/manifest.json" || echo "$name"
-done | sort -r | tail -n "+$(($4 + 1))" | while IFS= read -r old; do rm -rf -- "$old"; done
+  ! grep -qsF -- "$line" "$name/manifest.json" || echo "$name"
+done | sort -r | tail -n "+$((keep + 1))" | while IFS= read -r old; do
+  case $stay in *" $old "*) ;; *) rm -rf -- "$old" ;; esac
+done
 """
 
 
@@ -80,7 +82,8 @@ def backup(site: Site, layout: Layout, step: Step) -> tuple[str, ...]:
             raise failed("manifest", str(fault)) from fault
         finish = ("sh", "-c", _FINISH, "sh", partial, final, manifest.parent)
         keep = str(site.settings.settings.backup.keep)
-        must(site.change(*finish, keep, manifest.line, limit=LOOK), "finishing")
+        stay = (name, *step.args["stay"])
+        must(site.change(*finish, keep, manifest.line, *stay, limit=LOOK), "finishing")
     return (f"backup in {final}", *(_told(item) for item in saved.databases))
 
 

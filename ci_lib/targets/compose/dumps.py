@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from ci_lib.config.backup import Database, Mysql, Postgres, ServiceDump
+from ci_lib.config.databases import file_of
 from ci_lib.domain.errors import StepFault
 from ci_lib.domain.reasons import Reason
 from ci_lib.ports.protocols import Ran
 from ci_lib.targets.compose.commands import Argv, compose
 from ci_lib.targets.compose.layout import Layout
+from ci_lib.targets.compose.once import alone
 from ci_lib.targets.compose.servers import MYSQL_DUMP, running
 from ci_lib.targets.compose.site import LOOK, Site
 
@@ -19,11 +21,11 @@ _FULL = "nothing was changed; free space on the host, lower `backup.keep`, or mo
 _NO_SPACE = "no space left"
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._:+=,@-]{0,200}")
 
-# pg_restore --list reads the whole table of contents, so a truncated dump does not get through.
+# pg_restore reads the whole dump, so one that is cut short anywhere does not get through.
 _POSTGRES = """
 set -eu; umask 077
 docker exec "$1" pg_dump --username "$2" --format custom "$3" > "$4"
-docker exec -i "$1" pg_restore --list < "$4" > /dev/null
+docker exec -i "$1" pg_restore --file /dev/null < "$4"
 """
 
 # The last line is written by nobody but a dump that came to its end. A pipe tells how gzip ended, and not
@@ -71,20 +73,20 @@ class Dumper:
                 assert_never(database)
 
     def _postgres(self, database: Postgres, limit: float) -> str:
-        name = f"{database.service}-{database.database}.dump"
+        name = file_of(database)
         what = f"dump of {database.database} in {database.service}"
         container = running(self.site, database.service, what, Reason.BACKUP)
         arguments = (container, database.user, database.database, f"{self.folder}/{name}")
-        must(self.site.change("sh", "-c", _POSTGRES, "sh", *arguments, limit=limit), what)
+        self._done("sh", "-c", _POSTGRES, "sh", *arguments, limit=limit, what=what)
         return name
 
     def _mysql(self, database: Mysql, limit: float) -> str:
-        name = f"{database.service}-{database.database}.sql.gz"
+        name = file_of(database)
         what = f"dump of {database.database} in {database.service}"
         container = running(self.site, database.service, what, Reason.BACKUP)
         inside = (MYSQL_DUMP, f"{self.folder}/{name}", database.user, database.password_env)
         argv = ("sh", "-c", _MYSQL, "sh", container, *inside, database.database)
-        must(self.site.change(*argv, limit=limit), what)
+        self._done(*argv, limit=limit, what=what)
         return name
 
     def _service(self, dump: ServiceDump, limit: float) -> str:
@@ -93,7 +95,7 @@ class Dumper:
         folder = f"{self.site.run_dir}/{dump.folder}"
         must(self.site.change("mkdir", "-p", folder, limit=LOOK), what)
         before = self._states(dump, what)
-        must(self.site.change(*one_off(self.site, self.layout, dump), dump.service, limit=limit), what)
+        self._done(*one_off(self.site, self.layout, dump, dump.service), limit=limit, what=what)
         after = self._states(dump, what)
         new = sorted(name for name in after if after[name] != before.get(name))
         if len(new) != 1 or not _PLAIN.fullmatch(new[0]):
@@ -105,18 +107,20 @@ class Dumper:
         must(self.site.change(*take, limit=limit), f"{what}: {new[0]} is empty or cannot be read")
         return name
 
+    def _done(self, *argv: str, limit: float, what: str) -> None:
+        must(self.site.change(*argv, limit=limit, label=what, reason=Reason.BACKUP), what)
+
     def _states(self, dump: ServiceDump, what: str) -> Mapping[str, str]:
         ran = self.site.look("sh", "-c", _STATES, "sh", self.site.run_dir, dump.folder)
         rows = (line.partition("//") for line in must(ran, what).stdout.splitlines())
         return {name.removeprefix("./"): state for name, _, state in rows}
 
 
-def one_off(site: Site, layout: Layout, dump: ServiceDump) -> Argv:
-    """The beginning of a command that runs one of the dump's services once, and starts no other."""
+def one_off(site: Site, layout: Layout, dump: ServiceDump, *words: str) -> Argv:
+    """The command that runs one of the dump's services once, and starts no other; ``words`` end with it."""
     layout.follow_current(once=True)
     files = (*layout.files, layout.pin, *dump.files)
-    run = ("run", "--rm", "--no-deps", "-T")
-    return compose(site.environment, site.run_dir, site.project, files, *run)
+    return alone(site, compose(site.environment, site.run_dir, site.project, files), *words)
 
 
 def must(ran: Ran, what: str) -> Ran:

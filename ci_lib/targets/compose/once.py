@@ -31,10 +31,15 @@ def once(site: Site, command: Argv, job: OneOff, own: Mapping[str, str]) -> Ran:
     Dependencies are not started: what is there is used as it is. Standard output is the command's alone.
     ``own`` is the service's environment, whose PGOPTIONS (a search path, say) come first.
     """
-    name = f"{site.project}-once-{secrets.token_hex(4)}"
-    label = f"{_LABEL}={site.project}"
     values = {key: f"{own[key]} {value}" if own.get(key) else value for key, value in job.env.items()}
     given = tuple(word for key, value in values.items() for word in ("-e", f"{key}={value}"))
-    run = (*command, "run", "--rm", "--no-deps", "-T", "--name", name, "--label", label, *given)
-    argv = ("sh", "-c", _ONCE, "sh", name, label, *run, job.workload, *job.command)
+    argv = alone(site, command, *given, job.workload, *job.command)
     return site.change(*argv, limit=job.time_limit, label=shlex.join(job.command))
+
+
+def alone(site: Site, command: Argv, *words: str) -> Argv:
+    """The command that does ``docker compose run`` with ``words``: options, service, and what it is to do."""
+    name = f"{site.project}-once-{secrets.token_hex(4)}"
+    label = f"{_LABEL}={site.project}"
+    run = (*command, "run", "--rm", "--no-deps", "-T", "--name", name, "--label", label)
+    return ("sh", "-c", _ONCE, "sh", name, label, *run, *words)

@@ -55,8 +55,17 @@ class Site:
         """Run a command that changes nothing."""
         return self.host.run(argv, stdin=stdin, timeout=limit)
 
-    def change(self, *argv: str, stdin: bytes = b"", limit: float, label: str = "") -> Ran:
+    def change(
+        self,
+        *argv: str,
+        stdin: bytes = b"",
+        limit: float,
+        label: str = "",
+        reason: Reason = Reason.STOPPED,
+    ) -> Ran:
         """Run a command that changes something; ``label`` is how a message calls it.
+
+        Raises ``StepFault`` with ``reason`` when it has not ended within ``limit`` seconds.
 
         Under ``flock``: a client that is killed leaves the command running on the host, and the next run
         takes this lock before it goes on. Under ``timeout``: it ends even if nobody waits for it any more.
@@ -71,7 +80,8 @@ class Site:
                 reason=Reason.STATE,
             )
         if ran.code in _TIMEOUT_CODES:
-            raise StepFault(f"{label or shlex.join(argv[:2])} took longer than {limit:.0f} s")
+            text = f"{label or shlex.join(argv[:2])} took longer than {limit:.0f} s"
+            raise StepFault(text, reason=reason)
         return ran
 
 

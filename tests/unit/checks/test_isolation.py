@@ -87,6 +87,15 @@ def test_everything_else_fails_and_says_why(shop: Ran, value: str) -> None:
     assert result.value.startswith(value)
 
 
+def test_users_of_one_name_on_two_servers_have_a_password_each() -> None:
+    other = {"shop_db": {"user": "shop", "password_env": "OTHER"}}
+    second = PostgresServer(type="postgres", service="db2", databases=other)
+    here = Place(servers=(SERVER, second), secrets={"SHOP": "one", "CRM": "crm", "OTHER": "two"})
+    here.containers = Containers({"shop": answers(), "crm": answers(other="/shop_db")})
+    here.run(type="isolation")
+    assert [given for _, given in here.containers.calls] == [b"one\n", b"crm\n", b"two\n"]
+
+
 def test_every_objection_is_told() -> None:
     here = place(answers(**{"/crm_db": "0\t3"}))
     here.containers.answers["crm"] = answers(other="/shop_db", wrong_password="0\t")

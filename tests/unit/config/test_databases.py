@@ -45,6 +45,10 @@ def test_each_type_is_taken(good: str, mistakes: Ask, database: str) -> None:
             'backup.databases[1]: "db/a" is saved already',
         ),
         (
+            "{type: postgres, service: db, database: a-b}, {type: postgres, service: db-a, database: b}",
+            'backup.databases[1]: another one is saved as "db-a-b.dump", too',
+        ),
+        (
             "{type: service, service: dump, folder: ../x}",
             'backup.databases[0].folder: "../x" must be a path inside "run_dir"',
         ),

@@ -128,23 +128,21 @@ class TestDumps:
 
 
 class TestRestorable:
-    def test_what_deploy_yml_knows_can_be_put_back(self) -> None:
-        restorable(settings("staging", DATABASES), SAVED)
-        assert configured(settings("staging", DATABASES), POSTGRES).service == "db"
+    RESTORE = DATABASES.replace("backups}", "backups, restore: {service: a, variable: F, folder: /b}}")
 
-    @pytest.mark.parametrize(
-        ("item", "said"),
-        [
-            ({"database": "other"}, "db/other (postgres) is in the backup, and not under"),
-            ({"type": "service", "service": "dump", "database": ""}, "dump has no `restore:`"),
-        ],
-    )
-    def test_what_it_does_not_is_told(self, item: dict[str, str], said: str) -> None:
-        database = SavedDatabase.from_json(POSTGRES.as_json() | item)
+    def test_what_deploy_yml_knows_can_be_put_back(self) -> None:
+        restorable(settings("staging", self.RESTORE), SAVED)
+        assert configured(settings("staging", self.RESTORE), POSTGRES).service == "db"
+
+    def test_what_it_does_not_know_is_told(self) -> None:
+        database = SavedDatabase.from_json(POSTGRES.as_json() | {"database": "other"})
         saved = Saved(name=SAVED.name, made_at=START, release=None, databases=(database,))
-        with pytest.raises(StepFault) as error:
-            restorable(settings("staging", DATABASES), saved)
-        assert said in error.value.message
+        with pytest.raises(StepFault, match=r"db/other \(postgres\) is in the backup, and not under"):
+            restorable(settings("staging", self.RESTORE), saved)
+
+    def test_so_is_what_the_safety_backup_could_not_put_back(self) -> None:
+        with pytest.raises(StepFault, match="dump has no `restore:`"):
+            restorable(settings("staging", DATABASES), SAVED)
 
     def test_a_backup_without_a_database_is_told(self) -> None:
         with pytest.raises(StepFault, match="has no database"):
