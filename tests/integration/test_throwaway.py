@@ -30,6 +30,7 @@ class Beside:
     folder: Path
     project: str
     live: LiveRunner = field(default_factory=LiveRunner)
+    clock: SystemClock = field(default_factory=SystemClock)
     told: list[str] = field(default_factory=list)
 
     @property
@@ -45,7 +46,7 @@ class Beside:
             str(self.file),
             project=self.project,
             limit=limit,
-            clock=SystemClock(),
+            clock=self.clock,
             live=self.live,
             told=self.told.append,
         )
@@ -55,6 +56,21 @@ class Beside:
         label = f"label=com.docker.compose.project={self.project}"
         kinds = (("ps", "-a"), ("network", "ls"), ("volume", "ls"), ("image", "ls"))
         return [line for kind in kinds for line in docker(*kind, "-q", "--filter", label).splitlines()]
+
+
+class UntilHealthy(SystemClock):
+    """A clock whose pauses last until this container is healthy, and whose time is up then."""
+
+    def __init__(self, container: str) -> None:
+        self._health = ("inspect", "--format", "{{.State.Health.Status}}", container)
+        self._ahead = 0
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self._ahead
+
+    def sleep(self, seconds: float) -> None:
+        wait_for(lambda: docker(*self._health).strip() == "healthy", "the health of the container")
+        self._ahead = 60
 
 
 @pytest.fixture
@@ -111,9 +127,12 @@ def test_a_service_that_others_wait_for_in_vain_is_named_with_what_it_said(besid
 
 
 def test_a_service_that_takes_too_long_is_named_with_what_it_said(beside: Beside) -> None:
-    with pytest.raises(StepFault) as fault, beside.start(limit=1.5, db=hello("slow"), app=hello("good")):
+    beside.clock = UntilHealthy(f"{beside.project}-app-1")
+    never = hello("unhealthy", healthcheck={"start_period": "60s"})
+    with pytest.raises(StepFault) as fault, beside.start(db=never, app=hello("good")):
         pytest.fail("the block must not begin")
-    assert "not all of them within 1.5 s\ndb (starting):\nhello beside (slow)" in str(fault.value)
+    assert "not all of them within 20 s\ndb (starting):\nhello beside (unhealthy)" in str(fault.value)
+    assert "app (" not in str(fault.value)
 
 
 def test_a_file_that_compose_does_not_understand_is_a_fault(beside: Beside) -> None:
