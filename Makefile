@@ -30,9 +30,9 @@ docs: $(VENV)/.dev ## Write the generated reference pages again
 bench: $(VENV)/.dev ## Measure, as ratios, and write bench/README.md
 	$(BIN)/python -m bench
 
-lock: $(VENV)/.dev ## Write the hash locks again; needs uv
+lock: $(VENV)/.dev ## Write the hash locks again
 	cd requirements && for name in runtime dev; do \
-	  uv pip compile -q --no-strip-extras --generate-hashes --universal --python-version 3.11 \
+	  $(abspath $(BIN))/uv pip compile -q --no-strip-extras --generate-hashes --universal --python-version 3.11 \
 	    --no-emit-index-url --no-header $$name.in -o $$name.txt; done
 
 clean: ## Remove what the commands above made

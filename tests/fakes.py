@@ -19,6 +19,7 @@ from ci_lib.domain.state import Entry, Lease
 from ci_lib.domain.store import Record
 from ci_lib.ports.protocols import NotFound, Ran, Response, Tree
 from ci_lib.records import chain
+from ci_lib.records.statement import plain
 
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -327,7 +328,7 @@ class MemoryStore:
         return self.ledgers.get(stack, b"")
 
     def append(self, stack: str, *bodies: Mapping[str, Any]) -> tuple[Record, ...]:
-        what = ", ".join(f"{body['type']} {body['phase']}" for body in bodies)
+        what = ", ".join(f"{body['type']} {body['phase']}" for body in map(plain, bodies))
         self.tick(f"append {what}")
         if self.fault is not None and not self.deaf:
             raise self.fault

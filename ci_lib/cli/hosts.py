@@ -57,12 +57,19 @@ def split_destination(text: str) -> tuple[str, int | None]:
     return host.replace("[", "").replace("]", ""), int(port)
 
 
+def records_host(
+    session: Session, records: Records, known: Mapping[str, HostSettings], hosts: Hosts
+) -> Host:
+    """The machine that the ledger is on, and with it the policy."""
+    return hosts(records.host, known[records.host]) if records.host else session.runner
+
+
 def store_at(
     session: Session, records: Records, known: Mapping[str, HostSettings], folder: str, hosts: Hosts
 ) -> Store:
     """The ledger's store; a relative path of this machine starts in deploy.yml's ``folder``."""
     from ci_lib.stores.directory import DirectoryStore
 
-    host = hosts(records.host, known[records.host]) if records.host else session.runner
+    host = records_host(session, records, known, hosts)
     path = str(Path(folder) / records.path) if host.local else records.path
     return DirectoryStore(host=host, path=path, clock=SystemClock())

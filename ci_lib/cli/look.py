@@ -7,12 +7,14 @@ import json
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ci_lib.cli.console import Session, Values, load_file, open_session, stack_of
-from ci_lib.cli.hosts import Hosts, store_at
+from ci_lib.cli.hosts import Hosts, records_host, store_at
+from ci_lib.cli.policy import read_policy, trust_of
 from ci_lib.config.load import Loaded
 from ci_lib.config.resolve import must_exist
 from ci_lib.domain.errors import Cancelled, DeployError
@@ -71,7 +73,10 @@ def ledger_of(values: Values, session: Session) -> Iterator[tuple[Loaded, str, C
     if values["environment"]:
         must_exist("environment", values["environment"], loaded.config.environments, loaded.name)
     folder = str(Path(values["config"]).resolve().parent)
+    config = loaded.config
     with ExitStack() as exits:
         hosts = Hosts(session, folder, exits)
-        store = store_at(session, loaded.config.records, loaded.config.hosts, folder, hosts)
-        yield loaded, stack, check(store.read(stack))
+        store = store_at(session, config.records, config.hosts, folder, hosts)
+        policy = read_policy(session, records_host(session, config.records, config.hosts, hosts))
+        flaw = partial(trust_of(policy).flaw, stack)
+        yield loaded, stack, replace(check(store.read(stack)), flaw=flaw)

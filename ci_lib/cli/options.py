@@ -131,6 +131,12 @@ LIST = Option(name="list", kind=Kind.FLAG, help="List what can be rolled back to
 LIMIT = Option(
     name="limit", metavar="N", kind=Kind.NUMBER, default="20", where=Where.TERMINAL, help="How many to show."
 )
+OUT = Option(
+    name="out", metavar="FILE", where=Where.TERMINAL, help="New file for the private key."
+)
+VERIFIER = Option(
+    name="verifier", metavar="URI", where=Where.TERMINAL, help="The environment's `signing.verifier`."
+)
 KEEP = Option(
     name="keep", kind=Kind.FLAG, where=Where.TERMINAL, help="Keep the temporary folder to look around in it."
 )

@@ -26,6 +26,7 @@ from ci_lib.cli.options import (
     LOCK_WAIT,
     ONE_ENVIRONMENT,
     ONLY,
+    OUT,
     PASSWORD,
     PLACE,
     REASON,
@@ -37,6 +38,7 @@ from ci_lib.cli.options import (
     STACK,
     TRIED,
     USERNAME,
+    VERIFIER,
     VERSION,
     Option,
 )
@@ -192,10 +194,36 @@ COMMANDS = (
         example="deploy-actions history --stack shop",
     ),
     Command(
-        name="verified",
-        summary="Show what was verified, newest first.",
+        name="verified show",
+        summary="Show what was verified and still counts, newest first.",
         options=_LIST,
-        example="deploy-actions verified --stack shop",
+        example="deploy-actions verified show --stack shop",
+    ),
+    Command(
+        name="verified check",
+        summary="Ask the verified-image rule about a release, and show every condition.",
+        options=(*PLACE, *RELEASE, JSON),
+        example="deploy-actions verified check --environment production --version sha-1a2b3c4",
+    ),
+    Command(
+        name="verified revoke",
+        summary="Record that images must not be used any more, although they were verified.",
+        options=(*PLACE, *RELEASE, REASON, JSON),
+        example="deploy-actions verified revoke --environment staging --version sha-1a2b3c4 "
+        "--reason 'holds a library with a known hole'",
+    ),
+    Command(
+        name="keys new",
+        summary="Make a pair of keys that verifications are signed with.",
+        options=(OUT, ONE_ENVIRONMENT, VERIFIER, JSON),
+        example="deploy-actions keys new --out staging.key --environment staging "
+        "--verifier https://ci.example/acme/shop/staging",
+    ),
+    Command(
+        name="keys show",
+        summary="Show whose verifications count, by the policy.",
+        options=(CONFIG, JSON),
+        example="deploy-actions keys show",
     ),
     Command(
         name="status",
@@ -224,6 +252,8 @@ COMMANDS = (
 )
 
 GROUPS = {
+    "verified": "What passed where: look at it, ask about it, take it back.",
+    "keys": "Keys that verifications are signed with.",
     "database": "Databases and their users on a server that services share.",
 }
 """What the first words of names have in common."""

@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Final
 
 from ci_lib.cli.console import Session
 from ci_lib.cli.dotenv import secrets_of
-from ci_lib.cli.hosts import Hosts, store_at
+from ci_lib.cli.hosts import Hosts, records_host, store_at
+from ci_lib.cli.policy import NO_POLICY, read_policy, seal_of, trust_of
 from ci_lib.config.resolved import Resolved
+from ci_lib.config.tighten import tightened
 from ci_lib.domain.backups import Backups
+from ci_lib.domain.errors import Refusal
 from ci_lib.domain.images import Reference
 from ci_lib.domain.outcome import CheckResult
 from ci_lib.domain.state import State
@@ -22,6 +25,7 @@ from ci_lib.engine.tools import Tools, Variables
 from ci_lib.images.credentials import Credential, DockerCredentials, config_path
 from ci_lib.ports.protocols import Host, Process
 from ci_lib.ports.system import SystemClock
+from ci_lib.records.trust import Trust
 
 if TYPE_CHECKING:  # a driver, loaded for the stacks that it realises
     from ci_lib.targets.compose.site import Site as ComposeSite
@@ -47,6 +51,7 @@ def built(session: Session, settings: Resolved) -> Iterator[Built]:
     """Build everything for one stack and environment; connections are closed at the end."""
     with ExitStack() as stack:
         hosts = Hosts(session, settings.folder, stack)
+        settings, trust = _governed(session, settings, hosts)
         host = hosts(settings.host, settings.hosts[settings.host])
         target, containers = TARGETS[settings.target](session, settings, host)
         backups = _backups(session, settings, host)
@@ -68,11 +73,36 @@ def built(session: Session, settings: Resolved) -> Iterator[Built]:
                 ended=_ended,
                 redact=session.redact,
                 backups=backups,
+                trust=trust,
+                seal=lambda: seal_of(session, settings.place.signing),
             ),
             host=host,
             runner=session.runner,
             target=target,
         )
+
+
+def _governed(
+    session: Session, settings: Resolved, hosts: Hosts
+) -> tuple[Resolved, Callable[[], Trust]]:
+    """The settings as the policy allows them, and whom to believe.
+
+    A policy that cannot be read keeps nobody from going back: only who asks the ledger is refused.
+    """
+    refused: list[Refusal] = []
+
+    def trust() -> Trust:
+        if refused:
+            raise refused[0]
+        return trust_of(policy)
+
+    policy = NO_POLICY
+    try:
+        policy = read_policy(session, records_host(session, settings.records, settings.hosts, hosts))
+        settings = tightened(settings, policy)
+    except Refusal as refusal:
+        refused.append(refusal)
+    return settings, trust
 
 
 def _compose(session: Session, settings: Resolved, host: Host) -> tuple[Target, Containers]:

@@ -40,7 +40,7 @@ def parse(text: str, *, name: str) -> Document:
     reader = _Reader(name=name)
     data = reader.value(_compose(text, name), ())
     if not isinstance(data, dict):
-        wanted = f"the file must be a mapping with keys such as version and stacks, not {shown(data)}"
+        wanted = f"the file must be a mapping with keys such as version, not {shown(data)}"
         reader.mistakes.append(Mistake(path=(), text=wanted))
     if reader.mistakes or not isinstance(data, dict):
         raise fault(reader.mistakes, name=name, lines=reader.lines)

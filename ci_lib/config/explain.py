@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence, Sized
 from typing import Any
 
+from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from ci_lib.config.mistakes import Mistake, Path
@@ -20,11 +21,14 @@ _WANTED = {
 }
 
 
-def explain(errors: Sequence[ErrorDetails]) -> Iterator[Mistake]:
-    """One mistake for each error, without those that only follow from another one."""
-    misspelt = {_meant(error) for error in errors if error["type"] == "extra_forbidden"}
+def explain(errors: Sequence[ErrorDetails], root: type[BaseModel]) -> Iterator[Mistake]:
+    """One mistake for each error about a file that ``root`` describes.
+
+    Those are left out that only follow from another one.
+    """
+    misspelt = {_meant(_place(error, root)) for error in errors if error["type"] == "extra_forbidden"}
     for error in errors:
-        place = _place(error)
+        place = _place(error, root)
         if error["type"] == "missing" and place.path in misspelt:
             continue
         if error["type"] == "too_short" and len(error["input"]) >= error["ctx"]["min_length"]:
@@ -32,18 +36,17 @@ def explain(errors: Sequence[ErrorDetails]) -> Iterator[Mistake]:
         yield Mistake(path=_path(error, place), text=_sentence(error, place))
 
 
-def _meant(error: ErrorDetails) -> Path:
+def _meant(place: Place) -> Path:
     """The path that the user most likely meant to write with an unknown key."""
-    place = _place(error)
     guess = near(str(place.path[-1]), _known(place))
     return (*place.path[:-1], guess) if guess else place.path
 
 
-def _place(error: ErrorDetails) -> Place:
+def _place(error: ErrorDetails, root: type[BaseModel]) -> Place:
     """Where the error is. An error about a mapping's key has a mark of pydantic's after the key."""
     location = error["loc"]
     about_key = error["type"] == "string_pattern_mismatch" and location[-1] == "[key]"
-    return locate(location[:-1] if about_key else location)
+    return locate(location[:-1] if about_key else location, root)
 
 
 def _known(place: Place) -> list[str]:

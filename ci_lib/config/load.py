@@ -33,7 +33,7 @@ def load(text: str, *, name: str) -> Loaded:
         config = DeployConfig.model_validate_json(json.dumps(document.data), strict=True)
     except ValidationError as error:
         errors = error.errors(include_url=False)
-        raise fault(explain(errors), name=name, lines=document.lines) from None
+        raise fault(explain(errors, DeployConfig), name=name, lines=document.lines) from None
     mistakes = list(broken(config))
     if mistakes:
         raise fault(mistakes, name=name, lines=document.lines)

@@ -1,4 +1,4 @@
-"""Mistakes in deploy.yml: where they are, and the one error that lists them all."""
+"""Mistakes in a file: where they are, and the one error that lists them all."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -44,7 +44,12 @@ def line_of(path: Path, lines: Lines) -> int:
     return lines.get(path, 1)
 
 
-def fault(mistakes: Iterable[Mistake], *, name: str, lines: Lines) -> ConfigFault:
+_HINT = "docs/reference/deploy-yml.md of deploy-actions describes every key"
+
+
+def fault(
+    mistakes: Iterable[Mistake], *, name: str, lines: Lines, hint: str = _HINT
+) -> ConfigFault:
     """The error that lists all mistakes in the order of the file, each once."""
     found = {(one.line or line_of(one.path, lines), dotted(one.path), one.text) for one in mistakes}
     rows = [
@@ -53,5 +58,4 @@ def fault(mistakes: Iterable[Mistake], *, name: str, lines: Lines) -> ConfigFaul
     ]
     if len(rows) > _MOST:
         rows[_MOST:] = [f"… and {len(rows) - _MOST} more"]
-    hint = "docs/reference/deploy-yml.md of deploy-actions describes every key"
     return ConfigFault("\n".join(rows), hint=hint)

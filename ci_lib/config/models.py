@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from ci_lib.config.backup import Backup
-from ci_lib.config.base import EnvName, Model, Name, ServiceName
+from ci_lib.config.base import EnvName, Model, Name, ServiceName, Uri
 from ci_lib.config.build import Build
 from ci_lib.config.checks import Check
 from ci_lib.config.gate import Gate
@@ -60,6 +60,15 @@ class Requires(Model):
     """How long ago it must at least be."""
 
 
+class Signing(Model):
+    """How verifications in this environment are signed."""
+
+    key_env: EnvName
+    """Environment variable that holds the private key; only this environment's jobs may have it."""
+    verifier: Uri
+    """URI that its holder signs under, such as that of the pipeline; the policy binds the key to it."""
+
+
 class Environment(Model):
     """Where a stack is deployed to."""
 
@@ -71,6 +80,8 @@ class Environment(Model):
     """Names under `hosts:`; one host an environment for now."""
     requires: Requires | None = None
     """The gate before this environment; without it every release is taken."""
+    signing: Signing | None = None
+    """Who signs that a release passed here; without it verifications are not signed."""
 
 
 class ImageSettings(Model):

@@ -14,6 +14,7 @@ CHECK = r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,62}$"
 SSH = r"^([A-Za-z0-9_][A-Za-z0-9._-]*@)?[A-Za-z0-9_\[][A-Za-z0-9._:\[\]-]*$"
 SQL = r"^[A-Za-z_][A-Za-z0-9_-]*$"
 URL = r"^https?://[^\s]+$"
+URI = r"^[a-z][a-z0-9+.-]{0,20}:[!-~]{1,200}$"
 DURATION = r"^[0-9]{1,9}(\.[0-9]{1,3})?[smhd]$"
 DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 PERCENT = r"^([0-9]{1,2}(\.[0-9]{1,3})?|100)%$"
@@ -57,6 +58,7 @@ KINDS: dict[str, Kind] = {
         rule='use letters, digits, "-" and "_", and begin with a letter or "_"',
     ),
     URL: Kind(word="URL", rule="write a URL that begins with http:// or https:// and has no spaces"),
+    URI: Kind(word="URI", rule="write a URI in ASCII without spaces, such as https://ci.example/acme/shop"),
     DURATION: Kind(
         word="duration", rule="write a number and s, m, h or d, such as 5s or 10m"
     ),

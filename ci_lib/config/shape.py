@@ -1,4 +1,4 @@
-"""Which model and type a place in deploy.yml has: pydantic's locations translated to the file's paths."""
+"""Which model and type a place in a file has: pydantic's locations translated to the file's paths."""
 
 from dataclasses import dataclass
 from types import NoneType, UnionType
@@ -7,7 +7,6 @@ from typing import Annotated, Literal, TypeGuard, Union, get_args, get_origin
 from pydantic import BaseModel, Tag
 
 from ci_lib.config.mistakes import Path
-from ci_lib.config.models import DeployConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,10 +18,10 @@ class Place:
     type: object
 
 
-def locate(location: tuple[str | int, ...]) -> Place:
-    """Follow an error's location through the models, leaving out the tags of unions."""
+def locate(location: tuple[str | int, ...], root: type[BaseModel]) -> Place:
+    """Follow an error's location through the models from ``root``, leaving out the tags of unions."""
     path: Path = ()
-    here: object = DeployConfig
+    here: object = root
     holder: type[BaseModel] | None = None
     for part in location:
         here = bare(here)

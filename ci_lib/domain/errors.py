@@ -1,6 +1,11 @@
 """The one error tree. Each error carries what failed, the likeliest reason and what to do next."""
 
+from typing import TYPE_CHECKING
+
 from ci_lib.domain.reasons import REASONS, Exit, Reason
+
+if TYPE_CHECKING:  # which needs the errors of this module
+    from ci_lib.domain.outcome import CheckResult
 
 
 class DeployError(Exception):
@@ -43,7 +48,16 @@ class StepFault(DeployError):
 
 
 class Refusal(DeployError):
-    """A gate said no: not verified, cannot decide, policy, or another run holds the lock."""
+    """A gate said no: not verified, cannot decide, policy, or another run holds the lock.
+
+    ``rows`` are the conditions that were looked at, those that are met included.
+    """
+
+    def __init__(
+        self, message: str, *, hint: str = "", reason: Reason, rows: "tuple[CheckResult, ...]" = ()
+    ) -> None:
+        super().__init__(message, hint=hint, reason=reason)
+        self.rows = rows
 
 
 class Cancelled(BaseException):

@@ -155,6 +155,8 @@ class Outcome:
     previous_version: str = ""
     changes: tuple[Change, ...] = ()
     steps: tuple[StepResult, ...] = ()
+    rule: tuple[CheckResult, ...] = ()
+    """What the verified-image rule looked at, where it was asked."""
     preflight: tuple[CheckResult, ...] = ()
     checks: tuple[CheckResult, ...] = ()
     jobs: tuple["JobResult", ...] = ()
@@ -203,6 +205,7 @@ class Outcome:
             "previous_version": self.previous_version,
             "images": [change.as_json() for change in self.changes],
             "steps": [step.as_json() for step in self.steps],
+            "rule": [check.as_json() for check in self.rule],
             "preflight": [check.as_json() for check in self.preflight],
             "checks": [check.as_json() for check in self.checks],
             "jobs": [job.as_json() for job in self.jobs],

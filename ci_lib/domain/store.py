@@ -9,7 +9,9 @@ from typing import Any, Protocol
 class Record:
     """One line of a ledger.
 
-    ``id`` is the SHA-256 of the body, ``line`` that of the whole line, ``raw`` the line's text.
+    ``id`` is the SHA-256 of the body, ``line`` that of the whole line, ``raw`` the line's text. Of a signed
+    record ``payload`` are the bytes that ``signatures`` (``keyid``, ``sig`` in Base64) cover: a statement,
+    whose context is ``body``.
     """
 
     seq: int
@@ -17,6 +19,8 @@ class Record:
     body: Mapping[str, Any]
     line: str = ""
     raw: str = ""
+    payload: bytes = b""
+    signatures: tuple[Mapping[str, str], ...] = ()
 
     def text(self, key: str) -> str:
         """A field of the body as text, empty when it is missing."""

@@ -10,8 +10,9 @@ from ci_lib.domain.outcome import Failure, Outcome
 from ci_lib.domain.plan import StepKind
 from ci_lib.domain.reasons import Reason, Status
 from ci_lib.domain.state import Entry, Lease
-from ci_lib.engine.tools import Tools
+from ci_lib.engine.tools import Seal, Tools
 from ci_lib.ports.protocols import PortFault
+from ci_lib.records.statement import plain
 from ci_lib.records.views import history_lines
 
 _END = 60.0
@@ -24,14 +25,15 @@ class Notes:
     """What an outcome record says beside the outcome.
 
     ``forced`` and ``skipped`` are the reasons given; ``bad`` marks the release in this environment;
-    ``verified`` is the verdict to be written as a verification, None for no verification; ``restored`` is the
-    backup whose data were put back, why, and who approved of it.
+    ``verified`` is the verdict to be written as a verification, None for no verification, and ``seal`` signs
+    it; ``restored`` is the backup whose data were put back, why, and who approved of it.
     """
 
     forced: str = ""
     skipped: str = ""
     bad: bool = False
     verified: bool | None = None
+    seal: Seal | None = None
     restored: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -69,7 +71,8 @@ def close(
         body["saved"] = saved
     bodies: list[Body] = [*owed, body]
     if notes.verified is not None and release is not None:
-        bodies.append(tools.frame.verified(now, release, outcome.checks, passed=notes.verified))
+        verdict: Body = tools.frame.verified(now, release, outcome.checks, passed=notes.verified)
+        bodies.append(notes.seal(verdict) if notes.seal else verdict)
     if withhold:
         return _kept_in_journal(tools, lease, outcome, bodies)
     return record(tools, lease, outcome, bodies)
@@ -108,7 +111,7 @@ def end_journal(tools: Tools, lease: Lease | None, entry: Entry) -> tuple[str, .
 
 def _views(tools: Tools, bodies: Sequence[Body]) -> tuple[str, ...]:
     """Write the text views; they are for reading only, so a failure is a note."""
-    settings = tools.settings
+    settings, bodies = tools.settings, [plain(body) for body in bodies]
     names = {"stack": settings.history_name, "environment": settings.history_env}
     lines = tuple(line for body in bodies if "status" in body for line in history_lines(body, **names))
     passed = [body["release"]["version"] for body in bodies if body.get("result") == "PASSED"]

@@ -34,6 +34,7 @@ def described(base: Outcome, request: Request, ground: Ground, plan: Plan) -> Ou
         previous_version=previous.version if previous else "",
         changes=changes,
         overrides=tuple(overrides),
+        rule=tuple(row for image in ground.verified for row in image.rows),
         notes=(*base.notes, *ground.notes),
         plan=tuple(step.as_json() for step in plan),
     )

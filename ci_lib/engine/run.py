@@ -124,6 +124,7 @@ class Run:
         """Intent, steps, outcome."""
         tools, request = self.tools, self.request
         plan = supported(tools, plan)
+        seal = tools.seal() if self._verifies(ground) else None
         self.release = ground.release
         self.outcome = described(self.base, request, ground, plan)
         if recorded:
@@ -144,7 +145,8 @@ class Run:
             skipped=f"{request.reason} (approved by {request.approver})" if request.skip_checks else "",
             bad=self._blamed(outcome, done),
             restored=request.restored,
-            verified=self._verdict(outcome, done) if ground.whole else None,
+            verified=self._verdict(outcome, done) if self._verifies(ground) else None,
+            seal=seal,
         )
         return close(
             tools,
@@ -194,13 +196,16 @@ class Run:
         went = outcome.status is Status.ROLLED_BACK or self.request.rollback_on_failure
         return done.to_blame and went and not self.request.restored
 
-    def _verdict(self, outcome: Outcome, done: Performed) -> bool | None:
-        """Whether to write a verification, and which: only where somebody asks for it."""
+    def _verifies(self, ground: Ground) -> bool:
+        """Whether the end of this run may be a verification: only where somebody asks for it."""
         settings, verb = self.tools.settings, self.request.verb
-        if not settings.required_by or self.request.skip_checks:
-            return None
-        if verb not in (Verb.DEPLOY, Verb.PROMOTE, Verb.POST_VERIFY):
-            return None
+        if not settings.required_by or self.request.skip_checks or ground.revoked or not ground.whole:
+            return False
+        return verb in (Verb.DEPLOY, Verb.PROMOTE, Verb.POST_VERIFY)
+
+    def _verdict(self, outcome: Outcome, done: Performed) -> bool | None:
+        """The verdict to write; None when it is for another verb to say, or the release is not to blame."""
+        settings, verb = self.tools.settings, self.request.verb
         if outcome.green:
             return True if verb is Verb.POST_VERIFY or not settings.settings.verify else None
         return False if done.to_blame else None
@@ -236,6 +241,8 @@ class Run:
         status = Status.REFUSED if isinstance(error, Refusal) else Status.FAILED
         failure = Failure(step=str(self.request.verb), cause=error.message, hint=error.hint)
         outcome = self._broken_off(status, error.reason, failure)
+        if isinstance(error, Refusal):
+            outcome = replace(outcome, rule=error.rows)
         # A journal that is open belongs to whoever clears up, and so does the record of this run.
         if self.performer is not None or self.request.verb in (Verb.PREFLIGHT, Verb.RESTORE_TEST):
             return outcome

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from ci_lib.domain.errors import DeployError, Refusal
 from ci_lib.domain.images import Image, Reference, Release
@@ -45,8 +46,10 @@ def serving(target: Target) -> Serving:
 
 
 def read_chain(tools: Tools) -> Chain:
-    """The stack's ledger, checked."""
-    return check(tools.store.read(tools.settings.stack))
+    """The stack's ledger, checked, and what there is to say against its verifications."""
+    stack = tools.settings.stack
+    flaw = partial(tools.trust().flaw, stack)
+    return replace(check(tools.store.read(stack)), flaw=flaw)
 
 
 def named_images(request: Request, tools: Tools) -> Named:
@@ -69,11 +72,9 @@ def named_images(request: Request, tools: Tools) -> Named:
         digest = asked.digest or lookup(name, asked.repository, asked.tag)
         if not digest:
             there = requires.environment
-            failed = next(ledger.verified_versions(chain, there, asked.tag), None) if asked.tag else None
-            what = f"failed its checks in {there}" if failed else f"was never verified in {there}"
             raise Refusal(
-                f"{name} {asked.tag} {what}",
-                hint=f"deploy it to {there} first, with green checks; `verified` lists what may run here",
+                f"{name} {asked.tag} {_never_passed(chain, there, name, asked.tag)} in {there}",
+                hint=f"deploy it to {there} first, with green checks; see `verified show`",
                 reason=Reason.NOT_VERIFIED,
             )
         found[name] = Image(name=name, repository=asked.repository, tag=asked.tag, digest=digest)
@@ -94,6 +95,16 @@ def _verified_tags(chain: Chain, environment: str) -> Callable[[str, str, str], 
         return ""
 
     return lookup
+
+
+def _never_passed(chain: Chain, environment: str, name: str, tag: str) -> str:
+    """Why no digest is verified under a tag: nobody tried, or it failed, or somebody revoked it."""
+    tried = next(ledger.verified_versions(chain, environment, tag), None) if tag else None
+    if tried is None:
+        return "was never verified"
+    image = tried[1].image(name)
+    revoked = image is not None and image.digest in ledger.revocations(chain, environment)
+    return "was revoked" if revoked else "failed its checks"
 
 
 def _newest_verified(request: Request, tools: Tools, chain: Chain) -> Named:
@@ -117,7 +128,7 @@ def survey_deploy(request: Request, tools: Tools, chain: Chain, named: Named) ->
     only = tuple(named) if len(named) < len(tools.settings.images) else ()
     candidate = tools.target.resolve(Wanted(images=images, only=only))
     verified = admit(request, tools, chain, candidate.release, named)
-    ground = _ground(tools, now, candidate, verified)
+    ground = _ground(tools, now, candidate, verified, chain)
     ground = replace(ground, only=only, skip_checks=request.skip_checks)
     heads = rehearsed(request, tools, chain, candidate.release) if ground.migrates else ()
     return replace(ground, rehearsed=heads)
@@ -139,7 +150,7 @@ def survey_rollback(request: Request, tools: Tools, chain: Chain | None) -> Grou
         )
     only = request.only
     candidate = tools.target.resolve(Wanted(images=release.images, snapshot=files, only=only))
-    ground = _ground(tools, now, candidate, exempt(candidate.release.images, Basis.ROLLBACK))
+    ground = _ground(tools, now, candidate, exempt(candidate.release.images, Basis.ROLLBACK), chain)
     back = way_back(request, tools, chain, release, now.release)
     return replace(
         ground,
@@ -147,7 +158,7 @@ def survey_rollback(request: Request, tools: Tools, chain: Chain | None) -> Grou
         only=only,
         skip_checks=request.skip_checks,
         schema_to=back.to,
-        notes=(back.note,) if back.note else (),
+        notes=(*ground.notes, back.note) if back.note else ground.notes,
     )
 
 
@@ -182,13 +193,19 @@ def survey_serving(request: Request, tools: Tools, chain: Chain | None) -> Groun
         release=now.release,
         workloads={name: counts.get(name, 1) for name in sorted(tools.settings.managed)},
     )
-    ground = _ground(tools, now, candidate, exempt(now.release.images, Basis.ROLLBACK))
+    ground = _ground(tools, now, candidate, exempt(now.release.images, Basis.ROLLBACK), chain)
     return replace(ground, adopted=None)
 
 
 def _ground(
-    tools: Tools, now: Serving, candidate: Candidate, verified: tuple[VerifiedImage, ...]
+    tools: Tools,
+    now: Serving,
+    candidate: Candidate,
+    verified: tuple[VerifiedImage, ...],
+    chain: Chain | None,
 ) -> Ground:
+    taken = ledger.revocations(chain, tools.settings.environment) if chain is not None else {}
+    revoked = tuple(image.name for image in candidate.release.images if image.digest in taken)
     return Ground(
         settings=tools.settings,
         candidate=candidate,
@@ -197,6 +214,8 @@ def _ground(
         previous=now.release,
         adopted=now.adopted,
         good=now.good,
+        revoked=revoked,
+        notes=tuple(f"{name} was revoked here, so nothing is verified" for name in revoked),
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from ci_lib.config.resolved import Resolved
 from ci_lib.domain.backups import Backups
@@ -15,8 +16,16 @@ from ci_lib.domain.store import Store
 from ci_lib.domain.target import Target
 from ci_lib.ports.protocols import Clock, Ran
 from ci_lib.records.bodies import Frame
+from ci_lib.records.trust import Trust
 
 Variables = Mapping[str, str]
+
+Seal = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+"""Makes a signed body of the body of a verification."""
+
+
+def _unsigned() -> None:
+    return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +69,9 @@ class Tools:
     the release's facts. ``listed`` looks at what the stack's ``release:`` demands, for a release with these
     facts. ``hook`` runs a script of the team on the runner. ``ended`` tells whether the owner
     of a lock is known to be dead; False when that cannot be known. ``redact`` masks secrets in a text.
-    ``backups`` is None for a target that makes none.
+    ``backups`` is None for a target that makes none. ``trust`` says whose verifications count; it raises
+    ``Refusal`` (CANNOT_DECIDE) where that cannot be known. ``seal`` signs the verifications of this
+    environment, None where they are not signed; it raises ``ConfigFault`` when the key is not there.
     """
 
     settings: Resolved
@@ -77,6 +88,8 @@ class Tools:
     ended: Callable[[str], bool]
     redact: Callable[[str], str]
     backups: Backups | None = None
+    trust: Callable[[], Trust] = Trust
+    seal: Callable[[], Seal | None] = _unsigned
 
     @property
     def frame(self) -> Frame:

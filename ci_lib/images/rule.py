@@ -1,6 +1,7 @@
 """The verified-image rule, and the only place where a ``VerifiedImage`` can be made.
 
-Pure: evidence and time are handed in. Evidence is read through ``domain.verification.ProofReader``.
+Pure: evidence and time are handed in. Whether a verification is genuine was decided before
+(``records/trust.py``), and stands in its ``flaw``.
 """
 
 from collections.abc import Iterable
@@ -11,10 +12,11 @@ from typing import Literal
 
 from ci_lib.domain.errors import Refusal, UsageFault
 from ci_lib.domain.images import Image, version_of
+from ci_lib.domain.outcome import CheckResult
 from ci_lib.domain.reasons import Reason
 from ci_lib.domain.verification import Verification
-from ci_lib.images.objections import called, near, objection
-from ci_lib.images.requirement import Requirement, Subject, speaking_of
+from ci_lib.images.objections import called, judge
+from ci_lib.images.requirement import Requirement, Subject
 
 MIN_REASON = 10
 """Characters that the reason of a forced release must have: shorter ones say nothing to an auditor."""
@@ -36,14 +38,15 @@ class VerifiedImage:
     """An image that may run. The type carries the rule, since plans take nothing else.
 
     Only this module makes it: anybody else, ``dataclasses.replace`` included, gets a ``TypeError``.
-    ``proof`` is the verification that decided, None unless the basis is VERIFIED. ``note`` is the reason
-    given for forcing it.
+    ``proof`` is the verification that decided, None unless the basis is VERIFIED; ``rows`` tell what was
+    looked at. ``note`` is the reason given for forcing it.
     """
 
     image: Image
     basis: Basis
     proof: Verification | None = None
     note: str = ""
+    rows: tuple[CheckResult, ...] = ()
     seal: InitVar[object]
 
     def __post_init__(self, seal: object) -> None:
@@ -70,20 +73,16 @@ def verified(
     exactly this release. ``evidence`` is newest last; more of it than is about these images makes the message
     more helpful and decides nothing. Raises ``Refusal`` with NOT_VERIFIED and a line for each refused image.
     """
-    passed: list[VerifiedImage] = []
-    refused: list[str] = []
-    for subject in subjects:
-        row = speaking_of(subject.image, requirement, evidence)
-        why_not = objection(row, requirement, now)
-        if why_not is None:
-            passed.append(VerifiedImage(image=subject.image, basis=Basis.VERIFIED, proof=row[-1], seal=_SEAL))
-            continue
-        # What comes close is of interest only where there is nothing at all.
-        hint = "" if row else near(subject.image, requirement, evidence, now)
-        refused.append(f"{called(subject)}: {'; '.join(filter(None, (why_not, hint)))}")
-    if refused:
-        raise _refusal(refused, requirement.environment)
-    return tuple(passed)
+    found = [(subject, judge(subject, requirement, evidence, now)) for subject in subjects]
+    if refused := [f"{called(subject)}: {judged.why_not}" for subject, judged in found if judged.why_not]:
+        rows = tuple(row for _, judged in found for row in judged.rows)
+        raise _refusal(refused, requirement.environment, rows)
+    return tuple(
+        VerifiedImage(
+            image=subject.image, basis=Basis.VERIFIED, proof=judged.proof, rows=judged.rows, seal=_SEAL
+        )
+        for subject, judged in found
+    )
 
 
 def permit(subjects: Iterable[Subject], *, force: str, reason: str) -> tuple[VerifiedImage, ...]:
@@ -119,10 +118,11 @@ def exempt(
     return tuple(VerifiedImage(image=image, basis=basis, seal=_SEAL) for image in images)
 
 
-def _refusal(lines: list[str], environment: str) -> Refusal:
+def _refusal(lines: list[str], environment: str, rows: tuple[CheckResult, ...]) -> Refusal:
     return Refusal(
         "\n".join([f"not verified in {environment}:", *(f"  {line}" for line in lines)]),
         hint=f"deploy and verify it in {environment} first; in an emergency, --force VERSION --reason TEXT "
         "lets it through and is recorded",
         reason=Reason.NOT_VERIFIED,
+        rows=rows,
     )

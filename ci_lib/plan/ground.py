@@ -22,7 +22,8 @@ class Ground:
 
     ``rehearsed`` are the schema's heads that were applied where this environment requires it, empty where
     nothing is required. ``schema_to`` are the revisions that a rollback takes the schema back to, None where
-    it stays. ``notes`` are what a person has to know beforehand.
+    it stays. ``revoked`` are the names of images that must not count as verified here. ``notes`` are what a
+    person has to know beforehand.
     """
 
     settings: Resolved
@@ -38,6 +39,7 @@ class Ground:
     rehearsed: tuple[str, ...] = ()
     schema_to: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
+    revoked: tuple[str, ...] = ()
     backup: str = ""
 
     @property

@@ -1,7 +1,8 @@
-"""What stands in a record: the bodies of intent, outcome, verification and adoption.
+"""What stands in a record: the bodies of intent, outcome, verification, revocation and adoption.
 
-A body holds ``type`` (a verb, ``verified`` or ``adopted``), ``phase`` (``intent`` or ``outcome``), ``time``
-and who did it. Plain dictionaries, since their JSON is the contract; this module alone spells the keys.
+A body holds ``type`` (a verb, ``verified``, ``revoked`` or ``adopted``), ``phase`` (``intent`` or
+``outcome``), ``time`` and who did it. Plain dictionaries, since their JSON is the contract; this module alone
+spells the keys.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,6 +18,7 @@ from ci_lib.version import VERSION
 
 VERIFIED = "verified"
 ADOPTED = "adopted"
+REVOKED = "revoked"
 INTENT = "intent"
 OUTCOME = "outcome"
 
@@ -106,6 +108,13 @@ class Frame:
         return self.body(VERIFIED, OUTCOME, now, release) | {
             "result": "PASSED" if passed else "FAILED",
             "checks": [self._told(check.as_json()) for check in checks],
+        }
+
+    def revoked(self, now: datetime, digests: tuple[str, ...], reason: str) -> dict[str, Any]:
+        """These images must not be used any more, although they were verified here."""
+        return self.body(REVOKED, OUTCOME, now, None) | {
+            "digests": list(digests),
+            "reason": self._told(reason),
         }
 
     def adopted(self, now: datetime, release: Release) -> dict[str, Any]:

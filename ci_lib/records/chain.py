@@ -3,30 +3,41 @@
 A line is ``{"seq":N,"prev":"<sha256 of the previous line>","id":"<sha256 of body>","body":{…}}``. Only this
 module writes it, so the spelling is fixed and a line that is spelt differently is damage. The hash of a line
 covers its bytes without the line feed; the first line's ``prev`` is 64 zeros.
+
+The body of a signed record is a statement (``records/statement.py``), and ``"signatures":[…]`` follows it.
+They cover the bytes of the body as they stand in the line, so nothing has to be spelt again to verify them,
+and what is searched for is still found in the line's own text.
 """
 
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from ci_lib.domain.errors import Refusal
 from ci_lib.domain.reasons import Reason
 from ci_lib.domain.store import Record
+from ci_lib.records.statement import context, spelt
 
 GENESIS = "0" * 64
 _START = b'{"seq":'
+_SIGNATURE = rb'\{"keyid":"SHA256:[A-Za-z0-9+/]{43}","sig":"[A-Za-z0-9+/]{1,200}={0,2}"\}'
 _LINE = re.compile(
-    rb'\{"seq":(?P<seq>\d{1,15}),"prev":"[0-9a-f]{64}","id":"(?P<id>[0-9a-f]{64})","body":(?P<body>\{.*\})\}'
+    rb'\{"seq":(?P<seq>\d{1,15}),"prev":"[0-9a-f]{64}","id":"(?P<id>[0-9a-f]{64})","body":(?P<body>\{.*\})'
+    rb'(?:,"signatures":(?P<signatures>\[%s(?:,%s)*\]))?\}' % (_SIGNATURE, _SIGNATURE)
 )
+"""A line that ends with ``]}`` is signed, one that ends with ``}}`` is not: nothing can be read both ways."""
 
 
 def encode(body: Mapping[str, Any], *, seq: int, prev: str) -> bytes:
-    """A ledger line with its line feed."""
-    text = json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
-    return b'%s%s","body":%s}\n' % (_head(seq, prev), hashlib.sha256(text).hexdigest().encode(), text)
+    """A ledger line with its line feed; a body with ``signatures`` holds its ``statement`` beside them."""
+    signatures = body.get("signatures")
+    text = spelt(body["statement"] if signatures else body)
+    signed = b',"signatures":%s' % _spelt(signatures) if signatures else b""
+    digest = hashlib.sha256(text).hexdigest().encode()
+    return b'%s%s","body":%s%s}\n' % (_head(seq, prev), digest, text, signed)
 
 
 def decode(line: bytes) -> Record:
@@ -34,13 +45,21 @@ def decode(line: bytes) -> Record:
     found = _LINE.fullmatch(line)
     if found is None or hashlib.sha256(found["body"]).hexdigest().encode() != found["id"]:
         raise damaged(f"the body of line {line[:12].decode(errors='replace')}… does not match its id")
+    made = json.loads(found["body"])
     return Record(
         seq=int(found["seq"]),
         id=found["id"].decode(),
-        body=json.loads(found["body"]),
+        body=context(made) or made,
         line=hashlib.sha256(line).hexdigest(),
         raw=line.decode(),
+        payload=found["body"] if found["signatures"] else b"",
+        signatures=tuple(json.loads(found["signatures"] or b"[]")),
     )
+
+
+def _unquestioned(record: Record) -> str:
+    del record
+    return ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,11 +73,24 @@ class Chain:
     data: bytes
     head: str
     torn: bytes = b""
+    flaw: Callable[[Record], str] = field(default=_unquestioned, compare=False)
+    """Why a verification does not count, empty when it does: who is trusted is not for the chain to say.
+
+    May raise ``Refusal`` (CANNOT_DECIDE) for one whose signature is broken.
+    """
 
     @property
     def lines(self) -> tuple[bytes, ...]:
         """Each line without its line feed, oldest first."""
         return tuple(self.data.split(b"\n")[:-1])
+
+    def repeats(self, record: Record) -> bool:
+        """Whether the same body stands in an earlier line.
+
+        The number of a line is not signed: whoever may write could hold out an old record as a new one.
+        """
+        first = self.data.find(f'"id":"{record.id}","body":'.encode())
+        return first < self.data.find(f'{{"seq":{record.seq},"prev":'.encode())
 
     def newest_first(self, *needles: str) -> Iterator[Record]:
         """The records from the end, only those whose line contains every needle.
@@ -101,6 +133,10 @@ def damaged(what: str) -> Refusal:
         hint="compare it with the heads printed in earlier summaries, restore it from its backup, run again",
         reason=Reason.CANNOT_DECIDE,
     )
+
+
+def _spelt(signatures: Sequence[Mapping[str, str]]) -> bytes:
+    return b"[%s]" % b",".join(spelt(signature) for signature in signatures)
 
 
 def _head(seq: int, prev: str) -> bytes:

@@ -1,16 +1,18 @@
 """Questions to a checked ledger; pure, and quick because most lines are never parsed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
+from typing import Any
 
+from ci_lib.domain.errors import DeployError
 from ci_lib.domain.images import Release
 from ci_lib.domain.reasons import GREEN, Status, Verb
 from ci_lib.domain.store import Record
 from ci_lib.domain.verification import Verification
-from ci_lib.records.bodies import ADOPTED, INTENT, OUTCOME, VERIFIED, moment
-from ci_lib.records.chain import Chain
+from ci_lib.records.bodies import ADOPTED, INTENT, OUTCOME, REVOKED, VERIFIED, moment
+from ci_lib.records.chain import Chain, damaged
 
 _OTHERS = 20
 _SERVING = frozenset({Verb.DEPLOY, Verb.PROMOTE, Verb.ROLLBACK})
@@ -33,6 +35,32 @@ class Deployed:
     left: bool = False
 
 
+def _records(chain: Chain, *needles: str) -> Iterator[Record]:
+    """As ``Chain.newest_first``; raises ``Refusal`` (CANNOT_DECIDE) for a line that nobody of us wrote."""
+    for record in chain.newest_first(*needles):
+        if not _is_ours(record.body):
+            raise damaged(f"record {record.id[:12]} in line {record.seq + 1} is none of ours")
+        yield record
+
+
+def _is_ours(body: Mapping[str, Any]) -> bool:
+    """Whether what the questions below read is of the kind that they expect."""
+    try:
+        moment(body["time"])
+        releases = [Release.from_json(body[key]) for key in ("release", "previous") if body.get(key)]
+        names = [release.version for release in releases]
+        texts = [body["type"], body["environment"], *names, *_listed(body.get("digests", []))]
+    except (LookupError, TypeError, ValueError, AttributeError, DeployError):
+        return False
+    return all(isinstance(text, str) for text in texts)
+
+
+def _listed(value: Any) -> list[Any]:  # noqa: ANN401 - any JSON value
+    if not isinstance(value, list):
+        raise TypeError(value)
+    return value
+
+
 def verifications(chain: Chain, environment: str, release: Release) -> tuple[Verification, ...]:
     """What was verified in ``environment``, oldest first.
 
@@ -42,16 +70,31 @@ def verifications(chain: Chain, environment: str, release: Release) -> tuple[Ver
     found = {record.seq: record for record in _verified(chain, environment, limit=_OTHERS)}
     for image in release.images:
         found |= {record.seq: record for record in _verified(chain, environment, image.digest)}
-    return tuple(item for _, record in sorted(found.items()) for item in _verifications(record))
+    revoked = revocations(chain, environment)
+    return tuple(
+        item for _, record in sorted(found.items()) for item in _verifications(record, chain, revoked)
+    )
 
 
 def _verified(chain: Chain, environment: str, *needles: str, limit: int | None = None) -> Iterator[Record]:
+    """Newest first, and none of them twice: a copy of an old one must not pass for a new one."""
     records = (
         record
-        for record in chain.newest_first('"type":"verified"', f'"environment":"{environment}"', *needles)
+        for record in _records(chain, '"type":"verified"', f'"environment":"{environment}"', *needles)
         if record.body["type"] == VERIFIED and record.text("environment") == environment
+        if not chain.repeats(record)
     )
     return islice(records, limit)
+
+
+def revocations(chain: Chain, environment: str) -> Mapping[str, Record]:
+    """What must not be used although it was verified in an environment: digest → the newest such record."""
+    found: dict[str, Record] = {}
+    for record in _records(chain, f'"environment":"{environment}"', '"type":"revoked"'):
+        if record.body["type"] == REVOKED and record.text("environment") == environment:
+            for digest in record.body.get("digests", []):
+                found.setdefault(digest, record)
+    return found
 
 
 def verified_versions(
@@ -59,10 +102,14 @@ def verified_versions(
 ) -> Iterator[tuple[Record, Release, bool]]:
     """Newest first: each verification record of an environment, its release and whether it passed.
 
-    Only those whose line contains every needle: a question about one tag need not parse all the others.
+    Only those whose line contains every needle: a question about one tag need not parse all the others. What
+    passed and does not count is left out; what was revoked has not passed.
     """
+    revoked = revocations(chain, environment)
     for record in _verified(chain, environment, *needles):
-        yield record, Release.from_json(record.body["release"]), record.text("result") == "PASSED"
+        release, passed = Release.from_json(record.body["release"]), record.text("result") == "PASSED"
+        if not passed or not chain.flaw(record):
+            yield record, release, passed and not any(image.digest in revoked for image in release.images)
 
 
 def still_verified(chain: Chain, environment: str) -> Iterator[tuple[Record, Release]]:
@@ -80,7 +127,7 @@ def deployed(chain: Chain, environment: str) -> Iterator[Deployed]:
     seen: set[str] = set()
     left: set[str] = set()
     bad = _bad(chain, environment)
-    for record in chain.newest_first('"phase":"outcome"', f'"environment":"{environment}"'):
+    for record in _records(chain, '"phase":"outcome"', f'"environment":"{environment}"'):
         body = record.body
         if record.text("environment") != environment or not body.get("release"):
             continue
@@ -103,7 +150,7 @@ def deployed(chain: Chain, environment: str) -> Iterator[Deployed]:
 
 def _bad(chain: Chain, environment: str) -> frozenset[str]:
     found: dict[str, Release] = {}
-    for record in chain.newest_first(f'"environment":"{environment}"', '"bad":true'):
+    for record in _records(chain, f'"environment":"{environment}"', '"bad":true'):
         if record.text("environment") == environment and record.body.get("bad"):
             release = Release.from_json(record.body["release"])
             found[release.id] = release
@@ -123,16 +170,21 @@ def bad_mark(
 ) -> Record | None:
     """The record that marks a release as bad; see ``is_bad``."""
     needles = (f'"environment":"{environment}"', '"phase":"outcome"', release.images[0].digest)
-    for record in chain.newest_first(*needles):
+    for record in _records(chain, *needles):
         if record.text("environment") != environment or not record.body.get("release"):
             continue
         found = Release.from_json(record.body["release"])
         same = found.set_id == release.set_id if from_elsewhere else found.id == release.id
-        if same and _passed(record):
+        if same and _passed(record) and _counts(chain, record):
             return None
         if same and record.body.get("bad"):
             return record
     return None
+
+
+def _counts(chain: Chain, record: Record) -> bool:
+    """Whether a record is what it seems to be, as far as that can be known: verifications are signed."""
+    return record.body["type"] != VERIFIED or not (chain.flaw(record) or chain.repeats(record))
 
 
 def _passed(record: Record) -> bool:
@@ -148,7 +200,7 @@ def _passed(record: Record) -> bool:
 
 def last_served(chain: Chain, environment: str) -> Release | None:
     """The release that the ledger believes to be serving in an environment."""
-    for record in chain.newest_first('"phase":"outcome"', f'"environment":"{environment}"'):
+    for record in _records(chain, '"phase":"outcome"', f'"environment":"{environment}"'):
         if record.text("environment") != environment:
             continue
         if served(record) and record.body.get("release"):
@@ -167,7 +219,7 @@ def served(record: Record) -> bool:
 
 def open_intent(chain: Chain, environment: str) -> Record | None:
     """The newest intent of an environment if no outcome refers to it."""
-    for record in chain.newest_first(f'"environment":"{environment}"'):
+    for record in _records(chain, f'"environment":"{environment}"'):
         if record.text("environment") != environment:
             continue
         if record.text("phase") == INTENT:
@@ -179,7 +231,7 @@ def open_intent(chain: Chain, environment: str) -> Record | None:
 
 def restored_by(chain: Chain, intent: str) -> dict[str, str]:
     """What an intent says of a backup whose data it is about to put back; empty for none."""
-    for record in chain.newest_first(f'"id":"{intent}"') if intent else ():
+    for record in _records(chain, f'"id":"{intent}"') if intent else ():
         if record.id == intent and record.body.get("backup"):
             return {key: record.text(key) for key in ("backup", "reason", "approver")}
     return {}
@@ -188,15 +240,18 @@ def restored_by(chain: Chain, intent: str) -> dict[str, str]:
 def is_closed(chain: Chain, intent: str) -> bool:
     """Whether an outcome that knows what became of it refers to an intent."""
     unsettled = {str(Status.PARTIAL), str(Status.UNKNOWN)}
-    for record in chain.newest_first(f'"ref":"{intent}"') if intent else ():
+    for record in _records(chain, f'"ref":"{intent}"') if intent else ():
         if record.text("ref") == intent:
             return record.text("status") not in unsettled
     return False
 
 
-def _verifications(record: Record) -> Iterator[Verification]:
-    release = Release.from_json(record.body["release"])
+def _verifications(
+    record: Record, chain: Chain, revoked: Mapping[str, Record]
+) -> Iterator[Verification]:
+    release, flaw = Release.from_json(record.body["release"]), chain.flaw(record)
     for image in release.images:
+        taken = _revoked(revoked[image.digest]) if image.digest in revoked else ""
         yield Verification(
             record_id=record.id,
             environment=record.text("environment"),
@@ -209,6 +264,12 @@ def _verifications(record: Record) -> Iterator[Verification]:
             at=moment(record.text("time")),
             run_url=str(record.body.get("ci", {}).get("run_url", "")),
             seq=record.seq,
+            flaw=taken or flaw,
+            keyid=record.signatures[0]["keyid"] if record.signatures else "",
         )
 
 
+
+
+def _revoked(by: Record) -> str:
+    return f"it was revoked at {by.text('time')} by {by.text('actor')}: {by.text('reason')}"

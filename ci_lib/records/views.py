@@ -33,6 +33,12 @@ def history_lines(body: Mapping[str, Any], *, stack: str, environment: str) -> t
     return tuple(lines)
 
 
+def revocation_line(body: Mapping[str, Any], *, stack: str, environment: str, version: str) -> str:
+    """The log line of a revocation; ``version`` is what was revoked, as a person named it."""
+    when = moment(str(body["time"])).strftime("%Y-%m-%d %H:%M:%S")
+    return _line(when, stack, environment, "revoke", version, "success", str(body["reason"]))
+
+
 def _notes(body: Mapping[str, Any]) -> str:
     failure = body.get("failure") or {}
     parts = [

@@ -1,8 +1,9 @@
-"""The tables that ``history`` and ``verified`` print."""
+"""The tables that ``history``, ``verified`` and ``keys`` print."""
 
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 
+from ci_lib.domain.outcome import CheckResult
 from ci_lib.domain.text import one_line
 
 WIDEST = 60
@@ -32,6 +33,20 @@ class VerifiedRow:
     version: str
     digest: str
     actor: str = ""
+    signed: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyRow:
+    """One key of the policy, and what it may speak for."""
+
+    fingerprint: str
+    verifier: str
+    environments: str
+    stacks: str
+    since: str
+    until: str
+    state: str
 
 
 def history(rows: Sequence[HistoryRow]) -> str:
@@ -42,8 +57,21 @@ def history(rows: Sequence[HistoryRow]) -> str:
 
 def verified(rows: Sequence[VerifiedRow]) -> str:
     """What is verified, in the order given."""
-    header = ("TIME", "ENVIRONMENT", "IMAGE", "VERSION", "DIGEST", "ACTOR")
+    header = ("TIME", "ENVIRONMENT", "IMAGE", "VERSION", "DIGEST", "ACTOR", "SIGNED BY")
     return aligned(header, [astuple(row) for row in rows], none="Nothing is verified yet.")
+
+
+def keys(rows: Sequence[KeyRow]) -> str:
+    """The keys, in the order of the policy."""
+    header = ("FINGERPRINT", "VERIFIER", "ENVIRONMENTS", "STACKS", "SINCE", "UNTIL", "STATE")
+    none = "The policy names no key: verifications count without a signature."
+    return aligned(header, [astuple(row) for row in rows], none=none)
+
+
+def conditions(rows: Sequence[CheckResult]) -> str:
+    """What the rule looked at, a line a condition; nothing without any."""
+    cells = [(str(row.mark), row.name, row.value, row.bound) for row in rows]
+    return aligned(("", "CONDITION", "FOUND", "WANTED"), cells, none="").lstrip("\n")
 
 
 def aligned(header: Sequence[str], rows: Sequence[Sequence[str]], *, none: str) -> str:

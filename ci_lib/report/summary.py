@@ -36,6 +36,7 @@ def summary(outcome: Outcome, *, now: datetime) -> str:
         gate(outcome.jobs),
         builds(outcome.builds),
         _schema(outcome.schema),
+        _rule(outcome.rule),
         _checks(outcome.checks),
         _preflight(outcome.preflight),
         bullets([markdown(note, 1000) for note in outcome.notes]),
@@ -146,6 +147,16 @@ def _images(outcome: Outcome) -> str:
         for change in outcome.changes
     ]
     return table(("Image", "Repository", "Tag", "From", "To"), rows)
+
+
+def _rule(rows: tuple[CheckResult, ...]) -> str:
+    """What the verified-image rule looked at: for all to see when it refused, else folded."""
+    cells = [
+        (_MARKS[row.mark], markdown(row.name), markdown(row.value), markdown(row.bound)) for row in rows
+    ]
+    shown = table(("", "Verified-image rule", "Found", "Wanted"), cells)
+    refused = any(row.mark is Mark.FAILED for row in rows)
+    return shown if refused else details("Verified-image rule", shown)
 
 
 def _preflight(rows: tuple[CheckResult, ...]) -> str:

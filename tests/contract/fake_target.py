@@ -25,8 +25,9 @@ from ci_lib.domain.reasons import Reason, Verb
 from ci_lib.domain.running import Health, Running
 from ci_lib.domain.target import Candidate, Kept, OneOff, Wanted
 from ci_lib.engine import flow
-from ci_lib.engine.tools import Request, Tools, Variables
+from ci_lib.engine.tools import Request, Seal, Tools, Variables
 from ci_lib.ports.protocols import Ran, TimedOut
+from ci_lib.records.trust import Trust
 from tests.fakes import FakeClock, FakeReporter, MemoryState, MemoryStore
 
 API, WEB = "ghcr.io/acme/api", "ghcr.io/acme/web"
@@ -337,7 +338,8 @@ class World:
     digests that never become healthy; `failing` versions whose checks fail; `broken` names of backups;
     `stop_at` counts the ticks until `stop_with` is raised. `schemas` is where each environment's database
     stands, `heads` where a version leads, `migrating` what its commands say and `called` which ran; `torn`:
-    half of one stays, `idle`: none is applied, `gone`: nothing answers once one has failed.
+    half of one stays, `idle`: none is applied, `gone`: nothing answers once one has failed. `seals` sign what
+    is verified in an environment, and `trust` says whose signatures count, unless that is `unread`.
     """
 
     clock: FakeClock = field(default_factory=FakeClock)
@@ -375,6 +377,9 @@ class World:
     stop_at: int | None = None
     stop_with: type[BaseException] = Killed
     reporter: FakeReporter = field(default_factory=FakeReporter)
+    trust: Trust = field(default_factory=Trust)
+    seals: dict[str, Seal] = field(default_factory=dict)
+    unread: Exception | None = None
     store: MemoryStore = field(init=False)
 
     def __post_init__(self) -> None:
@@ -411,6 +416,8 @@ class World:
             ended=lambda name: name in self.dead,
             redact=lambda text: text.replace("hunter2", "***"),
             backups=FakeBackups(self.cluster(environment), self.broken),
+            trust=self._trust,
+            seal=lambda: self.seals.get(environment),
         )
 
     def play(
@@ -432,6 +439,11 @@ class World:
         while cluster.waiting:
             cluster.look()
         return cluster.live.version if cluster.live else ""
+
+    def _trust(self) -> Trust:
+        if self.unread is not None:
+            raise self.unread
+        return self.trust
 
     def _digest(self, name: str, reference: Reference) -> str:
         self.asked.append(str(reference))

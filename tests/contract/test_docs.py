@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 from ci_lib.cli.options import Where
 from ci_lib.cli.table import GROUPS, TABLE
 from ci_lib.config.load import load
+from ci_lib.config.policy import load_policy
 from ci_lib.config.resolve import resolve
 from ci_lib.domain.reasons import REASONS, Exit, Reason
 
@@ -59,6 +60,7 @@ CONFIGURATIONS = [
     for number, text in enumerate(fences(page, "yaml"))
     if text.startswith("version: 1")
 ]
+POLICIES = [text for page in PAGES for text in fences(page, "yaml") if text.startswith("# policy.yml")]
 WORKFLOWS = [
     pytest.param(text, id=f"{called(page)}-{number}")
     for page in PAGES
@@ -80,6 +82,11 @@ def test_a_configuration_in_the_documentation_is_valid(text: str) -> None:
     resolves(text)
 
 
+@pytest.mark.parametrize("text", POLICIES)
+def test_a_policy_in_the_documentation_is_valid(text: str) -> None:
+    assert load_policy(text, name="policy.yml").keys
+
+
 @pytest.mark.parametrize("path", EXAMPLES, ids=called)
 def test_an_example_is_valid_and_whole(path: Path) -> None:
     text = path.read_text("utf-8")
@@ -95,6 +102,7 @@ def test_an_example_is_valid_and_whole(path: Path) -> None:
 def test_the_pages_hold_what_these_tests_look_for() -> None:
     assert len(CONFIGURATIONS) > 5
     assert len(WORKFLOWS) > 8
+    assert POLICIES
     assert EXAMPLES
     assert len([found for page in WRITTEN for found in _EXIT.findall(prose(page))]) > 20
 

@@ -43,6 +43,10 @@ def steps(*names: str, failed: bool = False) -> tuple[StepResult, ...]:
     return tuple(done)
 
 
+def verified(condition: str, value: str, bound: str) -> CheckResult:
+    return CheckResult(name=f"api sha-2: {condition}", mark=Mark.PASSED, value=value, bound=bound)
+
+
 DEPLOYED = Outcome(
     verb=Verb.DEPLOY,
     status=Status.DEPLOYED,
@@ -103,8 +107,15 @@ REFUSED = replace(
     checks=(),
     failure=Failure(
         step="promote",
-        cause="api sha-2 (abababababab) has no PASSED record in staging",
-        hint="deploy sha-2 to staging first, or promote sha-1",
+        cause="not verified in staging:\n  api sha-2 sha256:abababababab…: verified 3 h ago, soak is 4 h: "
+        "wait 1 h more",
+        hint="deploy and verify it in staging first",
+    ),
+    rule=(
+        verified("verified", f"3 h ago by {DEPLOYED.run_url}", "passed in staging"),
+        verified("age", "3 h", "at most 30 d"),
+        replace(verified("soak", "3 h", "at least 4 h"), mark=Mark.FAILED),
+        verified("signature", "SHA256:" + "k" * 43, "of a key that the policy names"),
     ),
     seconds=0.8,
 )
@@ -201,6 +212,7 @@ OUTCOMES = {
         ),
         notes=("an orphan container is left alone: shop-old-1",),
     ),
+    "promoted": replace(DEPLOYED, verb=Verb.PROMOTE, rule=REFUSED.rule[:2]),
     "first-deployed": replace(
         DEPLOYED, previous_version="", changes=(Change(image=API),), checks=(), owner="", run_url=""
     ),
@@ -272,6 +284,7 @@ OUTCOMES = {
     "locked": replace(
         REFUSED,
         verb=Verb.DEPLOY,
+        rule=(),
         reason=Reason.LOCKED,
         failure=Failure(
             step="deploy",

@@ -28,18 +28,19 @@ class Project:
 
     folder: Path
 
-    def start(self, *words: str) -> subprocess.Popen[str]:
+    def start(self, *words: str, before: tuple[str, ...] = (), **env: str) -> subprocess.Popen[str]:
+        """Start the command line, in an environment with ``env`` and behind the program ``before``."""
         return subprocess.Popen(
-            [sys.executable, "-I", str(RUN), *words],
+            [*before, sys.executable, "-I", str(RUN), *words],
             cwd=self.folder,
-            env=ENVIRONMENT,
+            env=ENVIRONMENT | env,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
 
-    def run(self, *words: str, ends: int = 0) -> str:
-        child = self.start(*words)
+    def run(self, *words: str, ends: int = 0, before: tuple[str, ...] = (), **env: str) -> str:
+        child = self.start(*words, before=before, **env)
         text = child.communicate(timeout=120)[0]
         assert child.returncode == ends, text
         return text

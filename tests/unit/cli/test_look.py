@@ -23,7 +23,7 @@ environments:
   staging: {tier: staging, owner: team, hosts: [here]}
   production: {tier: production, owner: team, hosts: [here], requires: {environment: staging}}
 stacks:
-  shop: {target: compose, images: {api: {repository: r/api, services: [api]}}}
+  shop: {target: compose, images: {api: {repository: ghcr.io/acme/api, services: [api]}}}
 """
 
 
@@ -90,7 +90,7 @@ class TestLists:
         book.verified("v2", passed=False)
         book.verified("v3")
         found = [
-            listed(folder, book, capsys, "verified", *words)
+            listed(folder, book, capsys, "verified", "show", *words)
             for words in ((), ("--limit", "2"), ("--environment", "staging"))
         ]
         assert [[(line[1], line[3]) for line in lines] for lines in found] == [
@@ -101,7 +101,7 @@ class TestLists:
 
 
 class TestNames:
-    @pytest.mark.parametrize("command", ["history", "verified", "check-config"])
+    @pytest.mark.parametrize("command", ["history", "verified show", "check-config"])
     @pytest.mark.parametrize(
         ("words", "meant"),
         [(("--environment", "stagin"), '"staging"'), (("--stack", "shpo"), "'shop'")],
@@ -114,7 +114,7 @@ class TestNames:
         folder: Path,
         capsys: pytest.CaptureFixture[str],
     ) -> None:
-        assert ended(command, *words, "--config", str(folder / "deploy.yml")) == 2
+        assert ended(*command.split(), *words, "--config", str(folder / "deploy.yml")) == 2
         printed = capsys.readouterr()
         assert printed.out == ""
         assert f"did you mean {meant}?" in printed.err
@@ -174,3 +174,58 @@ class TestReaderLeaves:
             for _ in range(3):
                 reporter.text("x" * 10_000)
                 reporter.note("and on")
+
+
+class TestRevocation:
+    @pytest.mark.parametrize(
+        ("words", "said"),
+        [
+            (("--version", "v1"), "a revocation needs a reason"),
+            (("--version", "v9", "--reason", "a hole in its TLS library"), "was never verified in staging"),
+            (("--reason", "a hole in its TLS library"), "nothing to deploy was named"),
+        ],
+    )
+    def test_what_cannot_be_revoked_says_why(
+        self,
+        folder: Path,
+        book: Book,
+        capsys: pytest.CaptureFixture[str],
+        words: tuple[str, ...],
+        said: str,
+    ) -> None:
+        book.verified("v1")
+        listed(folder, book, capsys, "verified", "show")
+        where = ("--environment", "staging", "--config", str(folder / "deploy.yml"))
+        assert ended("verified", "revoke", *words, *where) == 2
+        assert said in capsys.readouterr().err
+
+
+class TestKeys:
+    def test_a_new_key_is_for_its_owner_alone_and_never_written_over_another(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        name = tmp_path / "staging.key"
+        bound = ("--environment", "staging", "--verifier", "https://ci.example")
+        asked = ("keys", "new", "--out", str(name), *bound)
+        assert ended(*asked) == 0
+        said = capsys.readouterr().out
+        assert name.stat().st_mode & 0o777 == 0o600
+        assert "PRIVATE" not in said
+        assert "verifier: https://ci.example" in said
+        assert "BEGIN PUBLIC KEY" in said
+        before = name.read_text()
+        assert ended(*asked) == 2
+        assert name.read_text() == before
+
+    def test_the_keys_of_the_policy_are_shown_with_what_they_may_speak_for(
+        self, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        where = ("keys", "show", "--config", str(folder / "deploy.yml"))
+        assert ended(*where) == 0
+        assert "names no key" in capsys.readouterr().out
+        new = ("keys", "new", "--out", str(folder / "k"))
+        assert ended(*new, "--environment", "staging", "--verifier", "x:y") == 0
+        _, _, keys = capsys.readouterr().out.partition("deploy.yml:\n\n")
+        monkeypatch.setenv("DEPLOY_ACTIONS_POLICY", f"version: 1\nkeys:\n{keys}    revoked: true\n")
+        assert ended(*where) == 0
+        assert re.search(r"SHA256:\S{43} +x:y +staging +all .*revoked", capsys.readouterr().out)

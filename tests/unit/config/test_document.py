@@ -46,8 +46,8 @@ def test_an_alias_stands_for_its_value() -> None:
     ("text", "message"),
     [
         ("", "deploy.yml:1: the file is empty"),
-        ("- a", "deploy.yml:1: the file must be a mapping with keys such as version and stacks, not a list"),
-        ("x", 'deploy.yml:1: the file must be a mapping with keys such as version and stacks, not "x"'),
+        ("- a", "deploy.yml:1: the file must be a mapping with keys such as version, not a list"),
+        ("x", 'deploy.yml:1: the file must be a mapping with keys such as version, not "x"'),
         (
             "a: 1\n---\nb: 2",
             ("deploy.yml:2: not YAML: expected a single document in the stream but found another document"),

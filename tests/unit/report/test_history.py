@@ -29,8 +29,8 @@ def test_verified_images_are_aligned() -> None:
         time="2026-03-01 12:00", environment="staging", image="api", version="sha-2", digest="abababababab"
     )
     assert verified([row]) == (
-        "TIME              ENVIRONMENT  IMAGE  VERSION  DIGEST        ACTOR\n"
-        "2026-03-01 12:00  staging      api    sha-2    abababababab  -\n"
+        "TIME              ENVIRONMENT  IMAGE  VERSION  DIGEST        ACTOR  SIGNED BY\n"
+        "2026-03-01 12:00  staging      api    sha-2    abababababab  -      -\n"
     )
 
 

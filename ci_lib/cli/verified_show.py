@@ -1,4 +1,4 @@
-"""``deploy-actions verified``: what passed where, newest first."""
+"""``deploy-actions verified show``: what passed where, newest first."""
 
 from heapq import merge
 from itertools import islice
@@ -27,6 +27,7 @@ def run(values: Values) -> Exit:
                 version=image.label,
                 digest=image.kept_as,
                 actor=record.text("actor"),
+                signed=", ".join(signature["keyid"] for signature in record.signatures),
             )
             for record, release in chosen
             for image in release.images
