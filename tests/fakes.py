@@ -48,6 +48,7 @@ class Request:
     method: str
     url: str
     headers: Mapping[str, str]
+    body: bytes
     timeout: float
     connect_to: tuple[str, int] | None
 
@@ -75,13 +76,19 @@ class FakeNet:
         url: str,
         *,
         headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
         timeout: float,
         limit: int = 4_194_304,
         connect_to: tuple[str, int] | None = None,
     ) -> Response:
         self.requests.append(
             Request(
-                method=method, url=url, headers=dict(headers or {}), timeout=timeout, connect_to=connect_to
+                method=method,
+                url=url,
+                headers=dict(headers or {}),
+                body=body,
+                timeout=timeout,
+                connect_to=connect_to,
             )
         )
         assert url in self.pages, f"nobody expected {method} {url}"

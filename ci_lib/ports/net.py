@@ -29,12 +29,14 @@ class RequestsNet:
         url: str,
         *,
         headers: Mapping[str, str] = NO_ENV,
+        body: bytes = b"",
         timeout: float,
         limit: int = 4_194_304,
         connect_to: tuple[str, int] | None = None,
     ) -> Response:
-        """Do one HTTP request within ``timeout`` seconds in all; a longer body is cut off at ``limit`` bytes.
+        """Do one HTTP request within ``timeout`` seconds in all.
 
+        ``body`` is sent; a body that comes back is cut off at ``limit`` bytes.
         ``connect_to`` is where to connect instead of the URL's own host and port; the Host header and the
         name in TLS stay the URL's. Raises ``Unreachable`` or ``TimedOut``.
         """
@@ -48,6 +50,7 @@ class RequestsNet:
                     method=method,
                     url=url,
                     headers=headers,
+                    body=body,
                     timeout=timeout,
                     limit=limit,
                     connect_to=connect_to,

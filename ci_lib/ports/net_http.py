@@ -34,6 +34,7 @@ class Question:
     method: str
     url: str
     headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False, default=b"")
     timeout: float
     limit: int
     connect_to: tuple[str, int] | None
@@ -92,6 +93,7 @@ def _answer(session: requests.Session, question: Question) -> Response:
     with session.request(
         question.method,
         question.url,
+        data=question.body or None,
         timeout=question.timeout,
         allow_redirects=False,
         stream=True,

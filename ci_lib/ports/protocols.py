@@ -132,11 +132,14 @@ class Net(Protocol):
         url: str,
         *,
         headers: Mapping[str, str] = NO_ENV,
+        body: bytes = b"",
         timeout: float,
         limit: int = 4_194_304,
         connect_to: tuple[str, int] | None = None,
     ) -> Response:
-        """Do one HTTP request; a redirect is an answer, not followed. ``limit`` bounds the body in bytes.
+        """Do one HTTP request; a redirect is an answer, not followed.
+
+        ``body`` is sent; ``limit`` bounds the body that comes back, in bytes.
 
         ``connect_to`` is where to connect instead of the URL's own host and port (a forwarded port): the
         Host header and TLS name stay the URL's. Raises ``Unreachable`` or ``TimedOut``.
