@@ -197,7 +197,16 @@ def cache_folder() -> Path:
 
 def buildx_plugin() -> Path | None:
     """Docker's plug-in buildx, which `install.sh` puts where only the tests find it."""
-    path = cache_folder() / "docker-buildx"
+    return _cached("docker-buildx")
+
+
+def cosign_program() -> Path | None:
+    """The verifier that people use, which `install.sh` puts there too."""
+    return _cached("cosign")
+
+
+def _cached(name: str) -> Path | None:
+    path = cache_folder() / name
     return path if path.exists() else None
 
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the integration tests need and PyPI does not have: Debian packages, Docker plug-ins and
-# a few Node packages. For a throw-away Debian machine (CI, a sandbox), as root; run again, it only looks.
+# Installs what the integration tests need and PyPI does not have: Debian packages, Docker plug-ins, cosign
+# and a few Node packages. For a throw-away Debian machine (CI, a sandbox), as root; run again, it only looks.
 set -euo pipefail
 
 readonly LAB="${BASH_SOURCE[0]%/*}"
@@ -31,14 +31,15 @@ debian_packages() {
     DEBIAN_FRONTEND=noninteractive apt install --no-install-recommends "${missing[@]}"
 }
 
-# Debian 12 has neither Compose v2 nor buildx. Debian 13's packages need nothing newer than libc6 of Debian 12,
-# so their one binary each is unpacked. The lists and the cache of the machine's own apt are not touched, so
-# trixie never becomes a source of upgrades. Buildx goes where only the tests find it: the machine's own
-# `docker build` stays what it is.
-docker_plugins() {
+# Debian 12 has neither Compose v2 nor buildx nor cosign. Debian 13's packages need nothing newer than libc6 of
+# Debian 12, so their one binary each is unpacked. The lists and the cache of the machine's own apt are not touched,
+# so trixie never becomes a source of upgrades. Buildx and cosign go where only the tests find them: the machine's
+# own `docker build` stays what it is.
+trixie_programs() {
     local wanted=() uri dir
     docker compose version >/dev/null 2>&1 || wanted+=(docker-compose)
     docker buildx version >/dev/null 2>&1 || [[ -x $CACHE/docker-buildx ]] || wanted+=(docker-buildx)
+    [[ -x $CACHE/cosign ]] || wanted+=(cosign)
     ((${#wanted[@]})) || return 0
     # shellcheck disable=SC2016 # apt fills the names in
     uri="$(apt-get indextargets --format '$(CREATED_BY) $(ORIGIN) $(REPO_URI)' |
@@ -55,14 +56,16 @@ docker_plugins() {
         -o "Dir::State::Lists=$dir/lists" -o "Dir::Cache=$dir/cache" -o "APT::Sandbox::User=$(id -un)")
     apt "${options[@]}" update
     (cd "$dir" && apt "${options[@]}" download "${wanted[@]}")
-    local package target
+    local package source target
     for package in "${wanted[@]}"; do
         dpkg -x "$dir/$package"_*.deb "$dir/root"
-        target="$CACHE/$package"
+        source="$dir/root/usr/libexec/docker/cli-plugins/$package" target="$CACHE/$package"
         [[ $package != docker-compose ]] || target="$PLUGINS/$package"
-        install -D -m 0755 "$dir/root/usr/libexec/docker/cli-plugins/$package" "$target"
+        [[ $package != cosign ]] || source="$dir/root/usr/bin/cosign"
+        install -D -m 0755 "$source" "$target"
     done
     docker compose version
+    "$CACHE/cosign" version >/dev/null 2>&1 || die "cosign does not start"
 }
 
 # act copies an action away from its node_modules: the artifact stand-in is bundled into one file.
@@ -79,6 +82,6 @@ node_packages() {
 }
 
 debian_packages
-docker_plugins
+trixie_programs
 node_packages
 say "everything is there"
