@@ -7,6 +7,7 @@ import base64
 import json
 import re
 from collections.abc import Mapping
+from enum import StrEnum
 from urllib.parse import urlencode, urlsplit
 
 from ci_lib.images.address import Address, host_name, is_loopback
@@ -14,13 +15,28 @@ from ci_lib.images.credentials import Credential
 from ci_lib.images.fetch import Denied, Fetcher, fault, status_words
 from ci_lib.ports.protocols import Response
 
+
+class Access(StrEnum):
+    """What a token is asked for; the values are the actions of its scope."""
+
+    READ = "pull"
+    WRITE = "pull,push"
+
+
 _PIECE = re.compile(
     r'[\s,]*(?:(?P<name>[\w-]+)\s*=\s*(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>[^\s,"]+))|(?P<scheme>[\w-]+))'
 )
+_DOES = {Access.READ: "read", Access.WRITE: "push to"}
 _LOG_IN = "log in with `docker login`, or name credentials under `registries:` in deploy.yml"
 
 
-def authorization(header: str, address: Address, credential: Credential | None, fetcher: Fetcher) -> str:
+def authorization(
+    header: str,
+    address: Address,
+    credential: Credential | None,
+    fetcher: Fetcher,
+    access: Access = Access.READ,
+) -> str:
     """Return the ``Authorization`` value that answers a 401.
 
     ``header`` is the ``WWW-Authenticate`` of that answer. Without a credential a token is asked for
@@ -28,7 +44,7 @@ def authorization(header: str, address: Address, credential: Credential | None, 
     """
     offered = _challenges(header)
     if "bearer" in offered:
-        return f"Bearer {_token(offered['bearer'], address, credential, fetcher)}"
+        return f"Bearer {_token(offered['bearer'], address, credential, fetcher, access)}"
     if "basic" not in offered:
         raise fault(f"{address.host} asks for a kind of login that is not known here", hint=_LOG_IN)
     if credential is None:
@@ -36,12 +52,12 @@ def authorization(header: str, address: Address, credential: Credential | None, 
     return _basic(address, credential)
 
 
-def refused(address: Address, known: Credential | None) -> str:
+def refused(address: Address, known: Credential | None, access: Access = Access.READ) -> str:
     """Say what to do when the registry said no; it depends on whether there were credentials at all."""
     if known is None:
         return f"no credentials for {address.host} were found: {_LOG_IN}"
     return (
-        f"may {known.username or 'this login'} read {address.path}, and is the name right? "
+        f"may {known.username or 'this login'} {_DOES[access]} {address.path}, and is the name right? "
         "Registries also say no where a repository does not exist"
     )
 
@@ -63,11 +79,15 @@ def _challenges(header: str) -> dict[str, dict[str, str]]:
 
 
 def _token(
-    parameters: Mapping[str, str], address: Address, credential: Credential | None, fetcher: Fetcher
+    parameters: Mapping[str, str],
+    address: Address,
+    credential: Credential | None,
+    fetcher: Fetcher,
+    access: Access,
 ) -> str:
-    """Fetch a token that allows pulling from this one repository and nothing else."""
+    """Fetch a token for this one repository that allows what ``access`` says and nothing else."""
     realm = _trusted(parameters.get("realm", ""), address)
-    query = {"scope": f"repository:{address.path}:pull"}
+    query = {"scope": f"repository:{address.path}:{access}"}
     if "service" in parameters:
         query["service"] = parameters["service"]
     headers = {"Authorization": _basic(address, credential)} if credential else {}
@@ -76,7 +96,7 @@ def _token(
     if response.status in (401, 403):
         raise Denied(
             f"{address.host} refused the login: {status_words(response.status)}",
-            hint=refused(address, credential),
+            hint=refused(address, credential, access),
         )
     if response.status != 200:
         raise fault(f"{address.host} gave no token: {status_words(response.status)}")

@@ -1,4 +1,4 @@
-"""GET requests to a registry: bounded patience with a busy one, careful redirects, errors for users."""
+"""Requests to a registry: bounded patience with a busy one, careful redirects, errors for users."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,10 +17,18 @@ LIMIT = 4 * 1024 * 1024
 
 _MOVED = frozenset({301, 302, 303, 307, 308})
 _HOPS = 3
+_SILENT = "is the registry up, is its name right, and may this machine reach it?"
 
 
 class Denied(DeployError):
     """The registry answered, and refused: the login, or what was asked for."""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message, hint=hint, reason=Reason.REGISTRY)
+
+
+class Passing(DeployError):
+    """The registry was busy or did not answer; what was asked of it may go well in a moment."""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message, hint=hint, reason=Reason.REGISTRY)
@@ -39,8 +47,34 @@ class Fetcher:
 
         Raises ``DeployError`` with REGISTRY when nobody answers or when the answer leads astray.
         """
+        return self._follow("GET", url, headers)
+
+    def head(self, url: str, headers: Mapping[str, str]) -> Response:
+        """Do the same with HEAD: the answer has no body."""
+        return self._follow("HEAD", url, headers)
+
+    def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes = b"") -> Response:
+        """Return the answer to a request that changes something. It is made once, and not redirected.
+
+        Whoever wants to make it again has to look first what has become of it, and of what it was based on.
+        Raises ``Passing`` when the server is busy (429, 5xx) or does not answer.
+        """
+        try:
+            response = self.net.request(
+                method, url, headers=headers, body=body, timeout=self.timeout, limit=LIMIT
+            )
+        except PortFault as error:
+            raise Passing(f"{_host(url)} does not answer: {error}", hint=_SILENT) from error
+        if _busy(response):
+            raise Passing(
+                f"{_host(url)} cannot take anything now: {status_words(response.status)}",
+                hint="look at the registry, its disk first, then run this again",
+            )
+        return response
+
+    def _follow(self, method: str, url: str, headers: Mapping[str, str]) -> Response:
         for _ in range(_HOPS):
-            response = self._patiently(url, headers)
+            response = self._patiently(method, url, headers)
             if response.status not in _MOVED:
                 return response
             target = urljoin(url, response.headers.get("location", ""))
@@ -48,10 +82,10 @@ class Fetcher:
             url = target
         raise fault(f"{_host(url)} redirects more than {_HOPS} times")
 
-    def _patiently(self, url: str, headers: Mapping[str, str]) -> Response:
+    def _patiently(self, method: str, url: str, headers: Mapping[str, str]) -> Response:
         for pause in BACK_OFF:
             try:
-                response = self._once(url, headers)
+                response = self._once(method, url, headers)
             except PortFault:
                 # A moment's trouble on the way is as common as a busy server; the last try tells.
                 pass
@@ -60,15 +94,12 @@ class Fetcher:
                     return response
             self.clock.sleep(pause)
         try:
-            return self._once(url, headers)
+            return self._once(method, url, headers)
         except PortFault as error:
-            raise fault(
-                f"{_host(url)} does not answer: {error}",
-                hint="is the registry up, is its name right, and may this machine reach it?",
-            ) from error
+            raise fault(f"{_host(url)} does not answer: {error}", hint=_SILENT) from error
 
-    def _once(self, url: str, headers: Mapping[str, str]) -> Response:
-        return self.net.request("GET", url, headers=headers, timeout=self.timeout, limit=LIMIT)
+    def _once(self, method: str, url: str, headers: Mapping[str, str]) -> Response:
+        return self.net.request(method, url, headers=headers, timeout=self.timeout, limit=LIMIT)
 
 
 def fault(message: str, *, hint: str = "") -> DeployError:

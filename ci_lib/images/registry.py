@@ -8,12 +8,13 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from ci_lib.domain.errors import DeployError, UsageFault
 from ci_lib.domain.images import Reference
 from ci_lib.domain.reasons import Reason
 from ci_lib.images.address import Address, address_of
-from ci_lib.images.challenge import authorization, refused
+from ci_lib.images.challenge import Access, authorization, refused
 from ci_lib.images.credentials import Credential
 from ci_lib.images.fetch import LIMIT, Denied, Fetcher, fault, status_words
 from ci_lib.ports.protocols import Clock, Net, Response
@@ -48,6 +49,8 @@ class Registry:
     ``timeout`` is in seconds for a request.
     """
 
+    _access: ClassVar[Access] = Access.READ
+
     def __init__(
         self,
         repository: str,
@@ -60,7 +63,8 @@ class Registry:
         self._address = address_of(repository)
         self._credentials = credentials
         self._fetcher = Fetcher(net=net, clock=clock, timeout=timeout)
-        self._login: dict[str, str] = {}
+        self._login: Mapping[str, str] = {}
+        self._known: Credential | None = None
 
     def manifest(self, reference: Reference) -> Document:
         """What ``reference``, of this repository, names.
@@ -72,6 +76,15 @@ class Registry:
         response = self._ask(f"manifests/{version_in(reference)}", accept, reference)
         return _document(response, reference, self._address)
 
+    def find(self, reference: Reference) -> Document | None:
+        """What ``manifest`` returns; None where there is none."""
+        try:
+            return self.manifest(reference)
+        except DeployError as error:
+            if error.reason is Reason.IMAGE_MISSING:
+                return None
+            raise
+
     def blob(self, reference: Reference) -> bytes:
         """The blob with the digest of ``reference``, 4 MiB at most; raises as ``manifest`` does."""
         body = self._ask(f"blobs/{reference.digest}", {}, reference).body
@@ -80,16 +93,24 @@ class Registry:
         return body
 
     def _ask(self, what: str, headers: Mapping[str, str], reference: Reference) -> Response:
-        address, credential = self._address, None
-        url = f"{address.api}/v2/{address.path}/{what}"
-        response = self._fetcher.get(url, {**headers, **self._login})
-        if response.status == 401:
-            credential = self._credentials(address.host)
-            header = response.headers.get("www-authenticate", "")
-            self._login = {"Authorization": authorization(header, address, credential, self._fetcher)}
-            response = self._fetcher.get(url, {**headers, **self._login})
-        _require_answer(response, reference, address, credential)
+        url = self._url(what)
+        response = self._logged_in(lambda login: self._fetcher.get(url, {**headers, **login}))
+        _require_answer(response, reference, self._address, self._known)
         return response
+
+    def _logged_in(self, ask: Callable[[Mapping[str, str]], Response]) -> Response:
+        """What ``ask`` returns, given the headers of a login, which is done when the registry wants it."""
+        response = ask(self._login)
+        if response.status == 401:
+            self._known = self._credentials(self._address.host)
+            header = response.headers.get("www-authenticate", "")
+            found = authorization(header, self._address, self._known, self._fetcher, self._access)
+            self._login = {"Authorization": found}
+            response = ask(self._login)
+        return response
+
+    def _url(self, what: str) -> str:
+        return f"{self._address.api}/v2/{self._address.path}/{what}"
 
 
 def resolve_digest(
@@ -136,7 +157,7 @@ def _require_answer(
         return
     if response.status == 404:
         raise missing(reference, address.host)
-    words = status_words(response.status) + _code(response.body)
+    words = status_words(response.status) + code_in(response.body)
     if response.status in (401, 403):
         raise Denied(f"{address.host} refused {reference}: {words}", hint=refused(address, credential))
     raise fault(
@@ -166,8 +187,8 @@ def _document(response: Response, reference: Reference, address: Address) -> Doc
     return Document(kind=kind, digest=digest, body=response.body)
 
 
-def _code(body: bytes) -> str:
-    """The registry's own error code in brackets; its message is left out, since anybody may write it."""
+def code_in(body: bytes) -> str:
+    """Return the registry's error code, in brackets; its message is left out: anybody may write that."""
     try:
         code = json.loads(body)["errors"][0]["code"]
     except (ValueError, LookupError, TypeError, RecursionError):

@@ -177,7 +177,7 @@ class Registry(Daemon):
         self._login = login
         self.port = free_port()
         self.address = f"{HOST}:{self.port}"
-        config = folder / "config.json"  # every JSON document is YAML
+        self.config = config = folder / "config.json"  # every JSON document is YAML
         storage = {"filesystem": {"rootdirectory": str(folder / "data")}, "delete": {"enabled": True}}
         log = {"level": "warn", "accesslog": {"disabled": True}}
         document = {"version": 0.1, "log": log, "storage": storage, "http": {"addr": self.address}}
@@ -200,6 +200,11 @@ class Registry(Daemon):
     def holds(self, repository: str, reference: str) -> bool:
         """Whether a tag or digest can be pulled."""
         return self._request("HEAD", f"/v2/{repository}/manifests/{reference}") == 200
+
+    def collect_garbage(self) -> None:
+        """Delete what no tag names, as an operator does at night; the registry is stopped meanwhile."""
+        with self.stopped():
+            run("docker-registry", "garbage-collect", "--delete-untagged", self.config)
 
     def _answers(self) -> bool:
         with contextlib.suppress(OSError, http.client.HTTPException):
