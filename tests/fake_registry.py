@@ -27,7 +27,7 @@ def sha(body: bytes) -> str:
 
 @dataclass
 class FakeRegistry:
-    """One repository. `trouble` is asked before each request, `before` is called and changes nothing."""
+    """One repository of r.example. `trouble` is asked before each request, and may change what is there."""
 
     base: str = "https://r.example/v2/shop/api"
     blobs: dict[str, bytes] = field(default_factory=dict)

@@ -5,7 +5,7 @@ Protocol: github.com/opencontainers/distribution-spec, "Pushing blobs" and "Push
 
 import hashlib
 from typing import ClassVar
-from urllib.parse import urlencode, urljoin, urlsplit
+from urllib.parse import SplitResult, urlencode, urljoin, urlsplit
 
 from ci_lib.images.challenge import Access, refused
 from ci_lib.images.fetch import Denied, Passing, fault, status_words
@@ -79,7 +79,7 @@ class WritableRegistry(Registry):
         try:
             target, own = urlsplit(urljoin(start, location)), urlsplit(start)
             clean = bool(location) and location.isascii() and location.isprintable() and " " not in location
-            same = (target.scheme, target.netloc.lower()) == (own.scheme, own.netloc.lower())
+            same = _origin(target) == _origin(own)
         except ValueError:
             clean = same = False
         if not (clean and same):
@@ -89,3 +89,8 @@ class WritableRegistry(Registry):
             )
         query = f"{target.query}&" if target.query else ""
         return f"{self._address.api}{target.path}?{query}{urlencode({'digest': digest})}"
+
+
+def _origin(parts: SplitResult) -> tuple[str, str]:
+    """Scheme and server; the port that a scheme has anyway may be written or not."""
+    return parts.scheme, parts.netloc.lower().removesuffix(":443" if parts.scheme == "https" else ":80")

@@ -20,12 +20,14 @@ def ssh_host(sshd: Sshd, **other: object) -> SshHost:
 
 @contextlib.contextmanager
 def http_server(answer: Callable[[BaseHTTPRequestHandler], None]) -> Iterator[int]:
-    """A server whose GET is `answer`; yields its port."""
+    """A server that answers everything by `answer`; yields its port."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             with contextlib.suppress(ConnectionError):
                 answer(self)
+
+        do_HEAD = do_POST = do_PUT = do_GET  # noqa: N815 - what the base class looks for
 
         def log_message(self, *args: object) -> None:
             pass
@@ -48,7 +50,8 @@ def echo(request: BaseHTTPRequestHandler) -> None:
     request.send_header("Content-Length", str(len(body)))
     request.send_header("X-Twice", "Kept As It Is")
     request.end_headers()
-    request.wfile.write(body)
+    if request.command != "HEAD":
+        request.wfile.write(body)
 
 
 def is_zombie(pid: str) -> bool:

@@ -35,6 +35,30 @@ def test_an_answer_has_status_lower_case_headers_and_body() -> None:
     assert asked["accept-encoding"] == "identity"
 
 
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+@pytest.mark.parametrize("body", [b"", b"\x00\xff{}"])
+def test_a_body_is_sent_as_it_is(method: str, body: bytes) -> None:
+    def give_back(request: BaseHTTPRequestHandler) -> None:
+        sent = request.rfile.read(int(request.headers["Content-Length"]))
+        request.send_response(201)
+        request.send_header("X-Kind", f"{request.command} {request.headers['Content-Type']}")
+        request.send_header("Content-Length", str(len(sent)))
+        request.end_headers()
+        request.wfile.write(sent)
+
+    with http_server(give_back) as port:
+        url = f"http://127.0.0.1:{port}/"
+        answer = RequestsNet().request(method, url, headers={"Content-Type": "a/b"}, body=body, timeout=10)
+    assert (answer.status, answer.body, answer.headers["x-kind"]) == (201, body, f"{method} a/b")
+
+
+def test_the_answer_to_head_has_no_body() -> None:
+    with http_server(echo) as port:
+        answer = RequestsNet().request("HEAD", f"http://127.0.0.1:{port}/", timeout=10)
+    assert (answer.status, answer.body) == (200, b"")
+    assert int(answer.headers["content-length"]) > 0
+
+
 def test_a_redirect_is_an_answer_and_not_followed() -> None:
     def away(request: BaseHTTPRequestHandler) -> None:
         request.send_response(302)

@@ -9,10 +9,13 @@ import pytest
 
 from ci_lib.domain.errors import DeployError
 from ci_lib.domain.images import Reference
+from ci_lib.images.credentials import Credential
+from ci_lib.images.fetch import Denied
 from tests.integration.conftest import Require
 from tests.integration.proofs import VSA, Key, Repository, cosign, tampered, verify
-from tests.lab.components import Registry, run
+from tests.lab.components import PASSWORD, USER, Registry, run
 from tests.lab.images import cosign_program
+from tests.lab.tokens import Tokens
 
 TEST_RESULT = "https://in-toto.io/attestation/test-result/v0.1"
 
@@ -99,9 +102,9 @@ def test_what_is_attached_twice_changes_nothing(repository: Repository, key: Key
 
 def test_cosign_does_not_look_at_the_verdict(repository: Repository, key: Key, tmp_path: Path) -> None:
     digest = repository.image("1", tag="v1")
+    repository.attach(digest, key.sign(digest, "FAILED"))
+    assert verify(repository, digest, key, home=tmp_path).returncode == 0
     repository.attach(digest, key.sign(digest))
-    failed = key.sign(digest, "FAILED")
-    repository.attach(digest, failed)
     done = verify(repository, digest, key, home=tmp_path)
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == 2, "both are printed"
@@ -205,6 +208,53 @@ def holds(repository: Repository, digest: str) -> bool:
     content = json.loads(document.body)
     blobs = [content["config"], *content["layers"]] if "layers" in content else []
     return all(repository.registry.blob(repository.at(blob["digest"])) for blob in blobs)
+
+
+# --- logins ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def tokens(tmp_path: Path) -> Iterator[Tokens]:
+    with Tokens(tmp_path, {"staging": {"pull", "push"}, "reader": {"pull"}}) as running:
+        yield running
+
+
+def test_who_may_push_attaches_and_who_may_only_pull_is_told(
+    require: Require, tokens: Tokens, key: Key, tmp_path: Path
+) -> None:
+    require("registry", Registry.missing())
+    with Registry(tmp_path / "closed", auth=tokens.auth) as running:
+        name = f"{running.address}/shop/api"
+        staging = Repository(name, Credential(username="staging", password="password-of-staging"))
+        reader = Repository(name, Credential(username="reader", password="password-of-reader"))
+        digest = staging.image("1", tag="v1")
+        signed = key.sign(digest)
+        staging.attach(digest, signed)
+        staging.keep(digest, "verified-shop-1")
+        assert set(tokens.asked) == {("staging", "repository:shop/api:pull,push")}
+        assert reader.attached(digest) == (signed,)
+        assert tokens.asked[-1] == ("reader", "repository:shop/api:pull")
+        for refused in (
+            lambda: reader.attach(digest, key.sign(digest)),
+            lambda: reader.keep(digest, "verified-shop-2"),
+        ):
+            with pytest.raises(Denied, match=r"does not take .*401 Unauthorized") as caught:
+                refused()
+            assert "may reader push to shop/api" in caught.value.hint
+        assert staging.attached(digest) == (signed,)
+
+
+def test_a_password_is_enough_where_there_are_no_tokens(require: Require, key: Key, tmp_path: Path) -> None:
+    require("registry", Registry.missing())
+    with Registry(tmp_path / "closed", login=True) as running:
+        name = f"{running.address}/shop/api"
+        known = Repository(name, Credential(username=USER, password=PASSWORD))
+        digest = known.image("1", tag="v1")
+        signed = key.sign(digest)
+        known.attach(digest, signed)
+        assert known.attached(digest) == (signed,)
+        with pytest.raises(DeployError, match="there are no credentials"):
+            Repository(name).attach(digest, signed)
 
 
 def listing(repository: Repository, digest: str) -> str:

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 HOST = "127.0.0.1"
 
@@ -170,11 +170,14 @@ _HTPASSWD = f"{USER}:$2b$05$lRIO9jD4sn/OinwQJLUPbentWM87.ye3645RhKD6EEX07OQPhR5C
 
 
 class Registry(Daemon):
-    """An image registry in which manifests can be deleted; `login`: only for `USER` with `PASSWORD`."""
+    """An image registry in which manifests can be deleted; `login`: only for `USER` with `PASSWORD`.
 
-    def __init__(self, folder: Path, *, login: bool = False) -> None:
+    `auth` is the registry's own setting of that name, for another kind of login.
+    """
+
+    def __init__(self, folder: Path, *, login: bool = False, auth: dict[str, Any] | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._login = login
+        self._login = login or auth is not None
         self.port = free_port()
         self.address = f"{HOST}:{self.port}"
         self.config = config = folder / "config.json"  # every JSON document is YAML
@@ -183,7 +186,9 @@ class Registry(Daemon):
         document = {"version": 0.1, "log": log, "storage": storage, "http": {"addr": self.address}}
         if login:
             (folder / "htpasswd").write_text(_HTPASSWD)
-            document["auth"] = {"htpasswd": {"realm": "lab", "path": str(folder / "htpasswd")}}
+            auth = {"htpasswd": {"realm": "lab", "path": str(folder / "htpasswd")}}
+        if auth is not None:
+            document["auth"] = auth
         config.write_text(json.dumps(document))
         super().__init__(folder, ["docker-registry", "serve", config], self._answers)
 
