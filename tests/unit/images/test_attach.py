@@ -354,6 +354,15 @@ def test_who_may_not_push_is_told_so(login: Credential | None, status: int, meth
     assert "s3cret" not in error.message + error.hint
 
 
+def test_who_gets_no_token_is_told_that_it_was_for_pushing() -> None:
+    desk = Desk(login=KIM)
+    realm = Response(status=401, headers={"www-authenticate": 'Bearer realm="https://auth.example/token"'})
+    desk.registry.trouble = lambda asked: Response(status=403) if "/token?" in asked.url else realm
+    error = desk.fails()
+    assert isinstance(error, Denied)
+    assert "may kim push to shop/api" in error.hint
+
+
 def test_a_token_is_asked_for_pulling_and_pushing_this_repository() -> None:
     desk = Desk(login=KIM)
     realm = Response(
@@ -392,7 +401,8 @@ def test_a_token_is_asked_for_pulling_and_pushing_this_repository() -> None:
         "ftp://r.example/",
         "https://[::1",
         "/v2/a b",
-        "/v2/\r\nX-Evil: 1",
+        "/v2/\r\nX-Evil:1",
+        "/v2/\tx",
         "/v2/\u202e",
     ],
 )
