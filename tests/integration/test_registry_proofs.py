@@ -108,12 +108,22 @@ def test_cosign_does_not_look_at_the_verdict(repository: Repository, key: Key, t
     done = verify(repository, digest, key, home=tmp_path)
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == 2, "both are printed"
-    policy = tmp_path / "passed.cue"
-    policy.write_text('predicate: {verificationResult: "PASSED"}\n')
-    known = ("--key", key.public, "--type", VSA, "--insecure-ignore-tlog", "--allow-http-registry")
-    name = f"{repository.name}@{digest}"
-    strict = cosign("verify-attestation", *known, "--policy", policy, name, home=tmp_path)
-    assert strict.returncode != 0
+
+
+def test_with_a_policy_cosign_wants_every_verdict_to_be_the_one(
+    repository: Repository, key: Key, tmp_path: Path
+) -> None:
+    digest, policy = repository.image("1", tag="v1"), tmp_path / "passed.cue"
+    wanted = 'predicate: {verificationResult: "PASSED", resourceUri: "deploy://shop/staging"}\n'
+    policy.write_text(wanted)
+    repository.attach(digest, key.sign(digest))
+    done = verify(repository, digest, key, "--policy", policy, home=tmp_path)
+    assert done.returncode == 0, done.stderr
+    policy.write_text(wanted.replace("staging", "elsewhere"))
+    assert verify(repository, digest, key, "--policy", policy, home=tmp_path).returncode != 0
+    policy.write_text(wanted)
+    repository.attach(digest, key.sign(digest, "FAILED"))
+    assert verify(repository, digest, key, "--policy", policy, home=tmp_path).returncode != 0
 
 
 def test_what_cosign_attached_stays_and_is_read(repository: Repository, key: Key, tmp_path: Path) -> None:
