@@ -154,9 +154,9 @@ def cosign(*args: str | Path, home: Path) -> subprocess.CompletedProcess[str]:
 
 
 def verify(
-    repository: Repository, digest: str, key: Key, *more: str | Path, home: Path, kind: str = VSA
+    repository: Repository, digest: str, public: Path, *more: str | Path, home: Path, kind: str = VSA
 ) -> subprocess.CompletedProcess[str]:
     """What docs/how-to/registry-proofs.md tells people to run, and plain HTTP for the laboratory."""
-    known = ("--key", key.public, "--type", kind, "--insecure-ignore-tlog")
+    known = ("--key", public, "--type", kind, "--insecure-ignore-tlog")
     name = f"{repository.name}@{digest}"
     return cosign("verify-attestation", *known, *more, "--allow-http-registry", name, home=home)

@@ -8,15 +8,20 @@ from pathlib import Path
 import pytest
 
 from ci_lib.domain.errors import DeployError
-from ci_lib.domain.images import Reference
+from ci_lib.domain.images import Image, Reference, Release
 from ci_lib.images.credentials import Credential
 from ci_lib.images.fetch import Denied
+from ci_lib.records.statement import envelope, spelt, statement
+from ci_lib.signing.keys import Signer, new_key, public_of
+from tests.fakes import START
 from tests.integration.conftest import Require
 from tests.integration.proofs import VSA, Key, Repository, cosign, tampered, verify
 from tests.lab.components import PASSWORD, USER, Registry, run
 from tests.lab.images import cosign_program
 from tests.lab.tokens import Tokens
+from tests.unit.records.test_ledger import Book
 
+VERIFIER = "https://ci.example/acme/shop/staging"
 TEST_RESULT = "https://in-toto.io/attestation/test-result/v0.1"
 
 
@@ -49,23 +54,38 @@ def test_cosign_accepts_what_was_attached(repository: Repository, key: Key, tmp_
     digest = repository.image("1", tag="v1")
     signed = key.sign(digest)
     repository.attach(digest, signed)
-    done = verify(repository, digest, key, home=tmp_path)
+    done = verify(repository, digest, key.public, home=tmp_path)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == json.loads(signed)
     assert repository.attached(digest) == (signed,)
 
 
+def test_cosign_accepts_the_statement_that_a_verification_is_signed_as(
+    repository: Repository, tmp_path: Path
+) -> None:
+    digest, private = repository.image("1", tag="v1"), new_key()
+    image = Image(name="api", repository=repository.name, digest=digest, tag="v1")
+    book = Book().frame("staging")
+    said = statement(book.verified(START, Release(images=(image,)), (), passed=True), verifier=VERIFIER)
+    seals = Signer(private=private).signed(said)["signatures"]
+    repository.attach(digest, envelope(spelt(said), tuple(seals)))  # type: ignore[arg-type]
+    public = tmp_path / "staging.pub"
+    public.write_text(public_of(private))
+    done = verify(repository, digest, public, home=tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
 def test_cosign_refuses_another_key_another_type_and_another_image(
     repository: Repository, key: Key, other: Key, tmp_path: Path
 ) -> None:
-    digest, second = repository.image("1", tag="v1"), repository.image("2", tag="v2")
+    digest, second, bare = (repository.image(name, tag=name) for name in ("v1", "v2", "v3"))
     repository.attach(digest, key.sign(digest))
     repository.attach(second, key.sign(digest))
     refused = {
-        "signature": verify(repository, digest, other, home=tmp_path),
-        "predicate type": verify(repository, digest, key, kind=TEST_RESULT, home=tmp_path),
-        "no matching subject digest": verify(repository, second, key, home=tmp_path),
-        "no matching attestations": verify(repository, repository.image("3", tag="v3"), key, home=tmp_path),
+        "signature": verify(repository, digest, other.public, home=tmp_path),
+        "predicate type": verify(repository, digest, key.public, kind=TEST_RESULT, home=tmp_path),
+        "no matching subject digest": verify(repository, second, key.public, home=tmp_path),
+        "no matching attestations": verify(repository, bare, key.public, home=tmp_path),
     }
     for said, done in refused.items():
         assert done.returncode != 0, said
@@ -75,7 +95,7 @@ def test_cosign_refuses_another_key_another_type_and_another_image(
 def test_cosign_refuses_a_payload_that_was_changed(repository: Repository, key: Key, tmp_path: Path) -> None:
     digest = repository.image("1", tag="v1")
     repository.attach(digest, tampered(key.sign(digest, "FAILED")))
-    done = verify(repository, digest, key, home=tmp_path)
+    done = verify(repository, digest, key.public, home=tmp_path)
     assert done.returncode != 0
     assert "signature" in done.stderr
 
@@ -86,7 +106,7 @@ def test_two_types_lie_side_by_side(repository: Repository, key: Key, tmp_path: 
     repository.attach(digest, summary)
     repository.attach(digest, result, TEST_RESULT)
     for kind, signed in ((VSA, summary), (TEST_RESULT, result)):
-        done = verify(repository, digest, key, kind=kind, home=tmp_path)
+        done = verify(repository, digest, key.public, kind=kind, home=tmp_path)
         assert (done.returncode, json.loads(done.stdout)) == (0, json.loads(signed)), done.stderr
         assert repository.attached(digest, kind) == (signed,)
 
@@ -103,9 +123,9 @@ def test_what_is_attached_twice_changes_nothing(repository: Repository, key: Key
 def test_cosign_does_not_look_at_the_verdict(repository: Repository, key: Key, tmp_path: Path) -> None:
     digest = repository.image("1", tag="v1")
     repository.attach(digest, key.sign(digest, "FAILED"))
-    assert verify(repository, digest, key, home=tmp_path).returncode == 0
+    assert verify(repository, digest, key.public, home=tmp_path).returncode == 0
     repository.attach(digest, key.sign(digest))
-    done = verify(repository, digest, key, home=tmp_path)
+    done = verify(repository, digest, key.public, home=tmp_path)
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == 2, "both are printed"
 
@@ -117,13 +137,13 @@ def test_with_a_policy_cosign_wants_every_verdict_to_be_the_one(
     wanted = 'predicate: {verificationResult: "PASSED", resourceUri: "deploy://shop/staging"}\n'
     policy.write_text(wanted)
     repository.attach(digest, key.sign(digest))
-    done = verify(repository, digest, key, "--policy", policy, home=tmp_path)
+    done = verify(repository, digest, key.public, "--policy", policy, home=tmp_path)
     assert done.returncode == 0, done.stderr
     policy.write_text(wanted.replace("staging", "elsewhere"))
-    assert verify(repository, digest, key, "--policy", policy, home=tmp_path).returncode != 0
+    assert verify(repository, digest, key.public, "--policy", policy, home=tmp_path).returncode != 0
     policy.write_text(wanted)
     repository.attach(digest, key.sign(digest, "FAILED"))
-    assert verify(repository, digest, key, "--policy", policy, home=tmp_path).returncode != 0
+    assert verify(repository, digest, key.public, "--policy", policy, home=tmp_path).returncode != 0
 
 
 def test_what_cosign_attached_stays_and_is_read(repository: Repository, key: Key, tmp_path: Path) -> None:
@@ -139,9 +159,8 @@ def test_what_cosign_attached_stays_and_is_read(repository: Repository, key: Key
     assert len(repository.attached(digest)) == 2
     repository.attach(digest, key.sign(digest, "FAILED"))
     assert len(repository.attached(digest)) == 3
-    theirs = Key(key.private, tmp_path / "theirs.pub")
-    assert verify(repository, digest, theirs, home=tmp_path).returncode == 0
-    assert verify(repository, digest, key, home=tmp_path).returncode == 0
+    assert verify(repository, digest, tmp_path / "theirs.pub", home=tmp_path).returncode == 0
+    assert verify(repository, digest, key.public, home=tmp_path).returncode == 0
 
 
 def test_of_eight_who_attach_at_once_nobody_loses_anything(
@@ -152,7 +171,7 @@ def test_of_eight_who_attach_at_once_nobody_loses_anything(
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda each: repository.attach(digest, each), signed))
     assert sorted(repository.attached(digest)) == sorted(signed)
-    done = verify(repository, digest, key, home=tmp_path)
+    done = verify(repository, digest, key.public, home=tmp_path)
     assert (done.returncode, len(done.stdout.splitlines())) == (0, 8), done.stderr
 
 
