@@ -53,6 +53,7 @@ def facts(env: Mapping[str, str]) -> CiFacts | None:
         sha=env.get("GITHUB_SHA", ""),
         ref=env.get("GITHUB_REF", ""),
         hosted=env.get("RUNNER_ENVIRONMENT") == "github-hosted",
+        author=env.get("GITHUB_ACTOR", ""),
     )
 
 

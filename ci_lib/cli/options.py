@@ -100,6 +100,27 @@ TRIED = Option(
     name="backup", metavar="NAME", where=Where.GATE, help="The backup to try; without it the newest one."
 )
 LIST_BACKUPS = Option(name="list", kind=Kind.FLAG, help="List the backups, and change nothing.")
+GATE = Option(
+    name="gate",
+    metavar="NAME",
+    where=Where.TERMINAL,
+    required=True,
+    help="What is agreed to: force, skip-checks, schema, backup or sign-off.",
+)
+APPROVED_BACKUP = Option(
+    name="backup", metavar="NAME", where=Where.GATE, help="The backup that may be put back."
+)
+HOURS = Option(
+    name="hours",
+    metavar="N",
+    kind=Kind.NUMBER,
+    default="4",
+    where=Where.TERMINAL,
+    help="How long it is good for, 24 at most.",
+)
+APPROVER_KEY = Option(
+    name="approver-key", where=Where.SECRET, help="The approver's private key, as `keys new` makes it."
+)
 LOCK_WAIT = Option(
     name="lock-wait",
     metavar="SECONDS",

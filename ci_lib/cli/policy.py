@@ -7,11 +7,12 @@ from typing import Any
 from ci_lib.cli.console import Session
 from ci_lib.config.models import Signing
 from ci_lib.config.policy import PLACE, VARIABLE, KeyRule, Policy, day, load_policy
+from ci_lib.domain.approval import Demand, Gate, Source
 from ci_lib.domain.errors import ConfigFault, Refusal
 from ci_lib.domain.reasons import Reason
 from ci_lib.engine.tools import Seal
 from ci_lib.ports.protocols import Host, NotFound, PortFault, UnknownHostKey
-from ci_lib.records.trust import Trust, TrustedKey
+from ci_lib.records.trust import Approver, Trust, TrustedKey
 
 NO_POLICY = Policy(version=1)
 """What counts where nobody has written a policy: deploy.yml alone."""
@@ -42,22 +43,45 @@ def read_policy(session: Session, host: Host) -> Policy:
 
 def trust_of(policy: Policy) -> Trust:
     """The keys of a policy; raises ``Refusal`` (CANNOT_DECIDE) for a text that is no key."""
-    if not policy.keys:
+    if not policy.keys and not policy.approvers:
         return Trust()
     from ci_lib.signing.keys import holds
 
-    return Trust(keys=tuple(_key(rule) for rule in policy.keys), holds=holds)
+    people = tuple(
+        Approver(
+            name=rule.name,
+            keyid=_keyid(rule.public_key, rule.name),
+            public=rule.public_key,
+            environments=rule.environments,
+            stacks=rule.stacks,
+            revoked=rule.revoked,
+        )
+        for rule in policy.approvers
+    )
+    return Trust(keys=tuple(_key(rule) for rule in policy.keys), approvers=people, holds=holds)
 
 
-def _key(rule: KeyRule) -> TrustedKey:
+def demand_of(policy: Policy, environment: str) -> Demand:
+    """What the policy wants proved of those who open gates of an environment."""
+    place = policy.environments.get(environment)
+    if place is None or place.approvals is None:
+        return Demand()
+    gates = frozenset(Gate(name) for name in place.approvals.gates)
+    return Demand(gates=gates, by=frozenset(Source(name) for name in place.approvals.by))
+
+
+def _keyid(public: str, whose: str) -> str:
     from ci_lib.signing.keys import fingerprint
 
     try:
-        keyid = fingerprint(rule.public_key)
+        return fingerprint(public)
     except ConfigFault as error:
-        raise _undecided(f"the policy's key of {rule.verifier}: {error.message}", error.hint) from error
+        raise _undecided(f"the policy's key of {whose}: {error.message}", error.hint) from error
+
+
+def _key(rule: KeyRule) -> TrustedKey:
     return TrustedKey(
-        keyid=keyid,
+        keyid=_keyid(rule.public_key, rule.verifier),
         public=rule.public_key,
         verifier=rule.verifier,
         environments=rule.environments,

@@ -8,14 +8,18 @@ from dataclasses import dataclass
 
 from ci_lib.cli.options import (
     ALLOW_DIRTY,
+    APPROVED_BACKUP,
     APPROVER,
+    APPROVER_KEY,
     BACKUP,
     BUILT_ONLY,
     BUILT_VERSION,
     CONFIG,
     END,
     FORCE,
+    GATE,
     GATES,
+    HOURS,
     JOB,
     JSON,
     KEEP,
@@ -211,6 +215,13 @@ COMMANDS = (
         options=(*PLACE, *RELEASE, REASON, JSON),
         example="deploy-actions verified revoke --environment staging --version sha-1a2b3c4 "
         "--reason 'holds a library with a known hole'",
+    ),
+    Command(
+        name="approve",
+        summary="Agree, with a signature, that somebody else opens a gate; or sign a release off.",
+        options=(*PLACE, *RELEASE, GATE, APPROVED_BACKUP, REASON, HOURS, APPROVER_KEY, JSON),
+        example="deploy-actions approve --environment production --gate force --version sha-1a2b3c4 "
+        "--reason 'login is down, staging takes an hour'",
     ),
     Command(
         name="keys new",

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ci_lib.cli.console import Session, Values, open_session, settings_for
+from ci_lib.cli.proofs import with_proofs
 from ci_lib.cli.release_record import Keeper
 from ci_lib.cli.wiring import built
 from ci_lib.config.resolved import Resolved
@@ -37,7 +38,8 @@ def run_verb(verb: Verb, values: Values, play: Play) -> Exit:
     def playing() -> Outcome:
         found.append(settings_for(values, session))
         with built(session, found[0]) as made:
-            return play(request_of(verb, values), made.tools)
+            outcome = play(request_of(verb, values), made.tools)
+        return with_proofs(session, found[0], outcome)
 
     outcome = guarded(verb, values, session, playing)
     return finish(session, found[0] if found else None, values, outcome, quiet=quiet)

@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypedDict
 
+from ci_lib.cli.approval_files import approvals_of
 from ci_lib.cli.console import Session
 from ci_lib.cli.dotenv import secrets_of
 from ci_lib.cli.hosts import Hosts, records_host, store_at
-from ci_lib.cli.policy import NO_POLICY, read_policy, seal_of, trust_of
+from ci_lib.cli.policy import NO_POLICY, demand_of, read_policy, seal_of, trust_of
+from ci_lib.config.policy import Policy
 from ci_lib.config.resolved import Resolved
 from ci_lib.config.tighten import tightened
 from ci_lib.domain.backups import Backups
@@ -23,7 +25,7 @@ from ci_lib.domain.state import State
 from ci_lib.domain.target import Containers, Target
 from ci_lib.engine.tools import Tools, Variables
 from ci_lib.images.credentials import Credential, DockerCredentials, config_path
-from ci_lib.ports.protocols import Host, Process
+from ci_lib.ports.protocols import Clock, Host, Net, Process
 from ci_lib.ports.system import SystemClock
 from ci_lib.records.trust import Trust
 
@@ -51,7 +53,7 @@ def built(session: Session, settings: Resolved) -> Iterator[Built]:
     """Build everything for one stack and environment; connections are closed at the end."""
     with ExitStack() as stack:
         hosts = Hosts(session, settings.folder, stack)
-        settings, trust = _governed(session, settings, hosts)
+        settings, policy, trust = _governed(session, settings, hosts)
         host = hosts(settings.host, settings.hosts[settings.host])
         target, containers = TARGETS[settings.target](session, settings, host)
         backups = _backups(session, settings, host)
@@ -75,6 +77,8 @@ def built(session: Session, settings: Resolved) -> Iterator[Built]:
                 backups=backups,
                 trust=trust,
                 seal=lambda: seal_of(session, settings.place.signing),
+                demand=demand_of(policy, settings.environment),
+                agreed=lambda: approvals_of(session, settings, policy.files),
             ),
             host=host,
             runner=session.runner,
@@ -84,8 +88,8 @@ def built(session: Session, settings: Resolved) -> Iterator[Built]:
 
 def _governed(
     session: Session, settings: Resolved, hosts: Hosts
-) -> tuple[Resolved, Callable[[], Trust]]:
-    """The settings as the policy allows them, and whom to believe.
+) -> tuple[Resolved, Policy, Callable[[], Trust]]:
+    """The settings as the policy allows them, the policy, and whom to believe.
 
     A policy that cannot be read keeps nobody from going back: only who asks the ledger is refused.
     """
@@ -102,7 +106,7 @@ def _governed(
         settings = tightened(settings, policy)
     except Refusal as refusal:
         refused.append(refusal)
-    return settings, trust
+    return settings, policy, trust
 
 
 def _compose(session: Session, settings: Resolved, host: Host) -> tuple[Target, Containers]:
@@ -162,23 +166,36 @@ def _state(settings: Resolved, host: Host) -> State:
     return HostState(host=host, folder=f"{driver.run_dir}/.deploy-actions")
 
 
+class RegistryAccess(TypedDict):
+    """What every question to a registry needs."""
+
+    net: Net
+    credentials: Callable[[str], Credential | None]
+    clock: Clock
+
+
+def registry_access(session: Session, settings: Resolved) -> RegistryAccess:
+    """Ways into registries from this machine: the logins of deploy.yml, else Docker's own."""
+    from ci_lib.ports.net import RequestsNet
+
+    docker = DockerCredentials(
+        path=config_path(session.env),
+        read=session.runner.read,
+        run=lambda argv, stdin: session.runner.run(argv, stdin=stdin, timeout=_PULL_SLACK),
+    )
+    login = _login(session, settings)
+    return RegistryAccess(
+        net=RequestsNet(session.env),
+        credentials=lambda name: login(name) or docker(name),
+        clock=SystemClock(),
+    )
+
+
 def _digest(session: Session, settings: Resolved, host: Host) -> Callable[[str, Reference], str]:
     def on_runner(reference: Reference) -> str:
         from ci_lib.images.registry import resolve_digest
-        from ci_lib.ports.net import RequestsNet
 
-        docker = DockerCredentials(
-            path=config_path(session.env),
-            read=session.runner.read,
-            run=lambda argv, stdin: session.runner.run(argv, stdin=stdin, timeout=_PULL_SLACK),
-        )
-        login = _login(session, settings)
-        return resolve_digest(
-            reference,
-            net=RequestsNet(session.env),
-            credentials=lambda name: login(name) or docker(name),
-            clock=SystemClock(),
-        )
+        return resolve_digest(reference, **registry_access(session, settings))
 
     def digest(name: str, reference: Reference) -> str:
         if settings.target == "process":

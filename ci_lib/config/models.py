@@ -58,6 +58,8 @@ class Requires(Model):
     """How old a verification may be."""
     soak: Duration = 0.0
     """How long ago it must at least be."""
+    sign_off: bool = False
+    """Whether somebody else than who verified it has to sign it off there; see `approve`."""
 
 
 class Signing(Model):
@@ -67,6 +69,15 @@ class Signing(Model):
     """Environment variable that holds the private key; only this environment's jobs may have it."""
     verifier: Uri
     """URI that its holder signs under, such as that of the pipeline; the policy binds the key to it."""
+
+
+class RegistryProofs(Model):
+    """What a verification leaves in the registry, beside the image."""
+
+    attach: bool = False
+    """The signed statement, where cosign finds it; needs `signing`."""
+    keep: bool = False
+    """A tag `verified-<stack>-…`, which keeps the image from the registry's garbage collection."""
 
 
 class Environment(Model):
@@ -82,6 +93,8 @@ class Environment(Model):
     """The gate before this environment; without it every release is taken."""
     signing: Signing | None = None
     """Who signs that a release passed here; without it verifications are not signed."""
+    registry: RegistryProofs | None = None
+    """Proofs and keep-tags in the registry; without it nothing is written there."""
 
 
 class ImageSettings(Model):

@@ -45,11 +45,46 @@ class KeyRule(Model):
     """Nothing that it signed counts, whenever that was: for a key that was lost."""
 
 
+class ApproverRule(Model):
+    """A person whose key may sign approvals."""
+
+    name: Words
+    """As the CI calls them; whoever runs a release cannot approve of it."""
+    public_key: Words
+    """PEM, as `deploy-actions keys new` prints it."""
+    environments: Annotated[tuple[Name, ...], Field(min_length=1)]
+    """The environments that they may approve for."""
+    stacks: tuple[Name, ...] = ()
+    """The stacks that they may approve for; all of them otherwise."""
+    revoked: bool = False
+    """Nothing that it signed counts: for a key that was lost."""
+
+
+class Approvals(Model):
+    """Which gates of an environment take an approval that is proved, and by what."""
+
+    gates: Annotated[tuple[Literal["force", "skip-checks", "schema", "backup"], ...], Field(min_length=1)]
+    """As the options are called: `schema` is `--schema down`."""
+    by: Annotated[tuple[Literal["signature", "file", "forge"], ...], Field(min_length=1)]
+    """What counts as a proof."""
+
+
+class Files(Model):
+    """Where approvals by file are: reviewed, and merged into a branch that is protected."""
+
+    branch: Words
+    """The branch, such as `main`; runs of any other one find no approvals."""
+    folder: Words = "approvals"
+    """The folder at the top of the repository; CODEOWNERS must name who may approve."""
+
+
 class Place(Model):
     """What the policy demands of an environment."""
 
     requires: Requires | None = None
     """As in deploy.yml, which may only be stricter; only keys that are written count."""
+    approvals: Approvals | None = None
+    """Which gates take a proof that somebody else agreed; without it `--approver` is a name that is typed."""
 
 
 class Policy(Model):
@@ -59,6 +94,10 @@ class Policy(Model):
     """Version of this format."""
     keys: tuple[KeyRule, ...] = ()
     """Once one is bound to an environment and stack, unsigned verifications of these do not count."""
+    approvers: tuple[ApproverRule, ...] = ()
+    """Who may sign approvals."""
+    files: Files | None = None
+    """Approvals by files of the repository; without it there are none."""
     environments: dict[Name, Place] = Field(default_factory=dict)
     """Minimum of each environment, by the names of deploy.yml."""
 

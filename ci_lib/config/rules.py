@@ -83,6 +83,9 @@ def _environment(name: str, config: DeployConfig) -> Iterator[Mistake]:
     place, path = config.environments[name], ("environments", name)
     for at, host in enumerate(place.hosts):
         yield from _known("host", host, config.hosts, (*path, "hosts", at))
+    if place.registry and place.registry.attach and place.signing is None:
+        text = "needs signing: else there is no statement to attach"
+        yield Mistake(path=(*path, "registry", "attach"), text=text)
     if place.requires is None:
         return
     needed, below = place.requires, (*path, "requires")

@@ -48,5 +48,6 @@ def _stricter(ours: Requires | None, demanded: Requires, environment: str) -> Re
             "match": "set" if "set" in (ours.match, demanded.match) else "image",
             "max_age": min(ours.max_age, demanded.max_age) if "max_age" in written else ours.max_age,
             "soak": max(ours.soak, demanded.soak),
+            "sign_off": ours.sign_off or demanded.sign_off,
         }
     )

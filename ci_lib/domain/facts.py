@@ -7,7 +7,8 @@ from dataclasses import dataclass
 class CiFacts:
     """What the CI says about this run; everything in it may be hostile text.
 
-    ``owner`` names the run for the lock: equal owners are consecutive steps of one job.
+    ``owner`` names the run for the lock: equal owners are consecutive steps of one job. ``actor`` is who runs
+    it now, ``author`` who started it first, if that was somebody else.
     """
 
     provider: str
@@ -17,6 +18,12 @@ class CiFacts:
     sha: str = ""
     ref: str = ""
     hosted: bool = False
+    author: str = ""
+
+    @property
+    def people(self) -> tuple[str, ...]:
+        """Everybody who has a part in starting this run, and so cannot approve of it."""
+        return tuple(person for person in (self.actor, self.author) if person)
 
     def as_json(self) -> dict[str, str]:
         """The form used in records."""

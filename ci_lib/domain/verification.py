@@ -10,8 +10,9 @@ class Verification:
 
     ``image`` is the image's name in the stack, ``release_id`` the release it ran in, ``at`` is in UTC,
     ``record_id`` and ``seq`` are those of the record it was read from. ``flaw`` is why it does not count (not
-    signed, revoked), empty when it does; ``keyid`` is the fingerprint of the key that signed it. ``tag`` is
-    for people alone.
+    signed, revoked), empty when it does; ``keyid`` is the fingerprint of the key that signed it. ``actor`` is
+    who ran the verification, ``signed_off`` are those who agreed that the image goes on. ``tag`` is for
+    people alone.
     """
 
     record_id: str
@@ -27,3 +28,5 @@ class Verification:
     tag: str = ""
     flaw: str = ""
     keyid: str = ""
+    actor: str = ""
+    signed_off: tuple[str, ...] = ()

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 
+from ci_lib.domain.approval import same_person
 from ci_lib.domain.backups import is_backup_name
 from ci_lib.domain.errors import Refusal, UsageFault
 from ci_lib.domain.images import Release
@@ -45,10 +46,12 @@ def check_request(request: Request, tools: Tools) -> None:
             f"{' and '.join(opened)} need{'' if len(opened) > 1 else 's'} a reason",
             hint=f'add --reason "…" with at least {MIN_REASON} characters; it is recorded and shown',
         )
-    agreed = [gate for gate in opened if gate != "--force"]
+    # Where the policy wants a proof, a name that was typed is of no use.
+    proved = {f"--{gate}" for gate in tools.demand.gates}
+    agreed = [gate for gate in opened if gate != "--force" and gate.partition(" ")[0] not in proved]
     if agreed and not request.approver.strip():
         raise UsageFault(f"{agreed[0]} needs --approver NAME", hint="somebody else has to agree to it")
-    if agreed and _same_person(request.approver, tools.ci.actor):
+    if agreed and any(same_person(request.approver, person) for person in tools.ci.people):
         raise UsageFault(f"--approver {request.approver} is the one who runs this", hint="name somebody else")
 
 
@@ -79,11 +82,6 @@ def _check_schema(request: Request, tools: Tools) -> None:
         )
 
 
-def _same_person(one: str, other: str) -> bool:
-    """Names of users are the same in capitals, and with the ``@`` of a mention."""
-    return one.strip().removeprefix("@").casefold() == other.strip().removeprefix("@").casefold()
-
-
 def admit(
     request: Request, tools: Tools, chain: Chain, release: Release, named: Collection[str]
 ) -> tuple[VerifiedImage, ...]:
@@ -103,6 +101,7 @@ def admit(
         match=requires.match,
         max_age=requires.max_age,
         soak=requires.soak,
+        sign_off=requires.sign_off,
         release_id=release.set_id,
     )
     evidence = ledger.verifications(chain, requires.environment, release)

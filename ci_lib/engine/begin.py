@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from ci_lib.domain.approval import Approval
 from ci_lib.domain.errors import ConfigFault
 from ci_lib.domain.images import Release
 from ci_lib.domain.outcome import Outcome
@@ -30,13 +31,19 @@ def supported(tools: Tools, plan: Plan) -> Plan:
     return kept
 
 
-def announce(tools: Tools, request: Request, ground: Ground) -> tuple[Record, ...]:
-    """Record the intent, and before it what was found running, if that is new to us; the intent is last."""
+def announce(
+    tools: Tools, request: Request, ground: Ground, approvals: tuple[Approval, ...] = ()
+) -> tuple[Record, ...]:
+    """Record the intent, and before it what was found running, if that is new to us; the intent is last.
+
+    The intent uses ``approvals`` up: whoever comes next finds them in it.
+    """
     now = tools.clock.now()
     bodies = [] if ground.adopted is None else [tools.frame.adopted(now, ground.adopted)]
     forced = request.reason if request.force else ""
     intent = tools.frame.intent(request.verb, now, ground.release, ground.previous, forced)
-    bodies.append(intent | {key: tools.redact(text) for key, text in request.restored.items()})
+    used = {"approvals": [approval.as_json() for approval in approvals]} if approvals else {}
+    bodies.append(intent | {key: tools.redact(text) for key, text in request.restored.items()} | used)
     return tools.store.append(tools.settings.stack, *bodies)
 
 

@@ -11,15 +11,18 @@ from ci_lib.engine.tools import Request
 from ci_lib.plan.ground import Ground
 
 
-def described(base: Outcome, request: Request, ground: Ground, plan: Plan) -> Outcome:
-    """The outcome as far as it is known before the first step."""
+def described(
+    base: Outcome, request: Request, ground: Ground, plan: Plan, live: tuple[str, ...] = ()
+) -> Outcome:
+    """The outcome as far as it is known before the first step; ``live`` are overrides of earlier runs."""
     previous = ground.previous
     changes = tuple(
         Change(image=image, previous_digest=_digest(previous, image.name)) for image in ground.release.images
     )
-    overrides: list[str] = []
+    overrides = list(live)
     if request.force:
-        overrides.append(f"forced past the verified-image rule: {request.reason}")
+        by = f" (approved by {request.approver})" if request.approver else ""
+        overrides.append(f"forced past the verified-image rule: {request.reason}{by}")
     if request.skip_checks:
         overrides.append(f"checks skipped: {request.reason} (approved by {request.approver})")
     if ground.schema_to is not None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from ci_lib.domain.approval import Approval
 from ci_lib.domain.errors import Cancelled, DeployError, Refusal
 from ci_lib.domain.images import Release
 from ci_lib.domain.outcome import CheckResult, Failure, Mark, Outcome, objections
@@ -11,6 +12,7 @@ from ci_lib.domain.plan import Plan
 from ci_lib.domain.reasons import Exit, Reason, Status, Verb
 from ci_lib.domain.state import Lease
 from ci_lib.engine.alarm import tell_of_failure
+from ci_lib.engine.approvals import agreed, proved
 from ci_lib.engine.begin import announce, begin, supported
 from ci_lib.engine.close import Notes, close, end_journal
 from ci_lib.engine.facts import variables
@@ -21,6 +23,7 @@ from ci_lib.engine.survey import read_chain
 from ci_lib.engine.tools import Request, Tools
 from ci_lib.plan.ground import Ground
 from ci_lib.ports.protocols import PortFault
+from ci_lib.records import ledger
 from ci_lib.records.bodies import stamp
 from ci_lib.records.chain import Chain
 
@@ -33,7 +36,8 @@ class Run:
     """One verb at work: the outcome so far, so that an error anywhere ends in a full one.
 
     ``inner``: a part of another run, which tells of a failure. ``intent`` is the id of the written intent;
-    ``lease``, ``performer`` and ``facts`` are there once the journal is.
+    ``lease``, ``performer`` and ``facts`` are there once the journal is. ``chain`` is the ledger as it was
+    when the lock had been taken, None where the run goes on without it.
     """
 
     request: Request
@@ -46,6 +50,7 @@ class Run:
     lease: Lease | None = None
     performer: Performer | None = None
     facts: Mapping[str, str] | None = None
+    chain: Chain | None = None
 
     def guarded(self, body: Callable[["Run"], Outcome]) -> Outcome:
         """Run the verb; turn every fault and a cancellation into an outcome, and tell of a red one."""
@@ -95,13 +100,15 @@ class Run:
 
         None where ``--last-good`` may go on without it; raises ``Refusal`` elsewhere.
         """
-        chain = self._chain_or_none()
-        recovered = recover(self.tools, lease, chain)
+        self.chain = self._chain_or_none()
+        recovered = recover(self.tools, lease, self.chain)
         if recovered is None:
-            return chain
+            return self.chain
         what = f"an interrupted {recovered.verb} of {recovered.version} ended as {recovered.status}"
         self.outcome = replace(self.base, notes=(*self.base.notes, what))
-        return read_chain(self.tools) if chain is not None else None
+        if self.chain is not None:
+            self.chain = read_chain(self.tools)
+        return self.chain
 
     def ledger_of(self, lease: Lease) -> Chain:
         """As ``cleared_up``, for a verb that needs the ledger."""
@@ -122,13 +129,18 @@ class Run:
 
     def carry_out(self, lease: Lease, ground: Ground, plan: Plan, *, recorded: bool = True) -> Outcome:
         """Intent, steps, outcome."""
-        tools, request = self.tools, self.request
+        tools = self.tools
         plan = supported(tools, plan)
+        base, live = self.base, self._live_overrides()
+        # What a refusal shows: which digests somebody has to approve of.
+        self.outcome = replace(described(base, self.request, ground, plan), overrides=live)
+        approvals = tuple(proved(self.request, tools, self.chain, ground).values())
+        request = self.request = agreed(self.request, approvals)
         seal = tools.seal() if self._verifies(ground) else None
         self.release = ground.release
-        self.outcome = described(self.base, request, ground, plan)
+        self.outcome = described(base, request, ground, plan, live)
         if recorded:
-            self._announce(ground)
+            self._announce(ground, approvals)
         debts = owed(tools.state.journal())
         held = begin(
             tools, lease, self.base, intent=self.intent, release=ground.release, plan=plan, owed=debts
@@ -180,9 +192,9 @@ class Run:
         )
         return replace(outcome, status=Status.FAILED, reason=reason, failure=failure)
 
-    def _announce(self, ground: Ground) -> None:
+    def _announce(self, ground: Ground, approvals: tuple[Approval, ...]) -> None:
         """Record what is about to happen, and remember the intent's id."""
-        written = announce(self.tools, self.request, ground)
+        written = announce(self.tools, self.request, ground, approvals)
         self.intent = written[-1].id
         self.outcome = replace(
             self.base,
@@ -195,6 +207,17 @@ class Run:
         """Whether the release is to be remembered as bad; not for failing on other data than its own."""
         went = outcome.status is Status.ROLLED_BACK or self.request.rollback_on_failure
         return done.to_blame and went and not self.request.restored
+
+    def _live_overrides(self) -> tuple[str, ...]:
+        """What serves since somebody forced it in, for as long as nobody has verified it."""
+        requires = self.tools.settings.place.requires
+        if self.chain is None or requires is None:
+            return ()
+        found = ledger.overridden(self.chain, self.tools.settings.environment, requires.environment)
+        if found is None:
+            return ()
+        what, when = found.text("version"), found.text("time")
+        return (f"{what} was forced in at {when} and is not verified yet: {found.text('forced')}",)
 
     def _verifies(self, ground: Ground) -> bool:
         """Whether the end of this run may be a verification: only where somebody asks for it."""

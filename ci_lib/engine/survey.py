@@ -64,7 +64,7 @@ def named_images(request: Request, tools: Tools) -> Named:
         asked_for = references(request, tools.settings)
         return {name: _resolve(name, asked, tools) for name, asked in asked_for.items()}
     chain = read_chain(tools)
-    lookup = _verified_tags(chain, requires.environment)
+    lookup = verified_tag(chain, requires.environment)
     if not request.version and not request.images:
         return _newest_verified(request, tools, chain)
     found: dict[str, Image] = {}
@@ -86,7 +86,9 @@ def _resolve(name: str, asked: Reference, tools: Tools) -> Image:
     return Image(name=name, repository=asked.repository, tag=asked.tag, digest=digest)
 
 
-def _verified_tags(chain: Chain, environment: str) -> Callable[[str, str, str], str]:
+def verified_tag(chain: Chain, environment: str) -> Callable[[str, str, str], str]:
+    """Finds the digest that was verified in an environment by name, repository and tag; empty for none."""
+
     def lookup(name: str, repository: str, tag: str) -> str:
         for _, release, passed in ledger.verified_versions(chain, environment, tag):
             image = release.image(name)

@@ -1,10 +1,11 @@
 """What a run works with: the request, and the collaborators that the wiring built."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ci_lib.config.resolved import Resolved
+from ci_lib.domain.approval import Approval, Demand
 from ci_lib.domain.backups import Backups
 from ci_lib.domain.facts import CiFacts
 from ci_lib.domain.images import Reference
@@ -72,6 +73,8 @@ class Tools:
     ``backups`` is None for a target that makes none. ``trust`` says whose verifications count; it raises
     ``Refusal`` (CANNOT_DECIDE) where that cannot be known. ``seal`` signs the verifications of this
     environment, None where they are not signed; it raises ``ConfigFault`` when the key is not there.
+    ``demand`` is what the policy wants proved of those who open gates here; ``agreed`` are the approvals that
+    stand outside of the ledger: files of the checkout, reviews of this run.
     """
 
     settings: Resolved
@@ -90,6 +93,8 @@ class Tools:
     backups: Backups | None = None
     trust: Callable[[], Trust] = Trust
     seal: Callable[[], Seal | None] = _unsigned
+    demand: Demand = field(default_factory=Demand)
+    agreed: Callable[[], Iterable[Approval]] = tuple
 
     @property
     def frame(self) -> Frame:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from ci_lib.domain.approval import same_person
 from ci_lib.domain.images import Image
 from ci_lib.domain.outcome import CheckResult, Mark
 from ci_lib.domain.text import ago
@@ -114,9 +115,20 @@ def _conditions(
         short = soak if soaked < requirement.soak else ""
         bound = f"at least {ago(requirement.soak)}"
         found.append(_Finding(name="soak", value=ago(soaked), bound=bound, objection=short))
+    if requirement.sign_off:
+        found.append(_signed_off(newest))
     if newest.keyid:
         found.append(_Finding(name="signature", value=newest.keyid, bound="of a key that the policy names"))
     return found
+
+
+def _signed_off(newest: Verification) -> _Finding:
+    """A second person: whoever verified it has agreed already."""
+    others = [name for name in newest.signed_off if not same_person(name, newest.actor)]
+    value = ", ".join(others) or ", ".join(newest.signed_off) or "nobody"
+    bound = f"somebody else than {newest.actor}"
+    objection = "" if others else f"signed off by {value}, and it takes {bound}"
+    return _Finding(name="sign-off", value=value, bound=bound, objection=objection)
 
 
 def _row(image: Image, finding: _Finding) -> CheckResult:

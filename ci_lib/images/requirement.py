@@ -20,7 +20,8 @@ class Subject:
 class Requirement:
     """What an environment requires, as ``requires:`` in deploy.yml says it; times in seconds.
 
-    ``release_id`` is the release that is about to run; ``match: set`` is decided by it.
+    ``release_id`` is the release that is about to run; ``match: set`` is decided by it. ``sign_off``:
+    somebody else than who verified it has to agree.
     """
 
     environment: str
@@ -28,6 +29,7 @@ class Requirement:
     max_age: float
     soak: float
     release_id: str
+    sign_off: bool = False
 
 
 def same_image(verification: Verification, image: Image) -> bool:

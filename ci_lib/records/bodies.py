@@ -1,6 +1,6 @@
 """What stands in a record: the bodies of intent, outcome, verification, revocation and adoption.
 
-A body holds ``type`` (a verb, ``verified``, ``revoked`` or ``adopted``), ``phase`` (``intent`` or
+A body holds ``type`` (a verb, ``verified``, ``revoked``, ``approval``, ``adopted``), ``phase`` (``intent`` or
 ``outcome``), ``time`` and who did it. Plain dictionaries, since their JSON is the contract; this module alone
 spells the keys.
 """
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from ci_lib.domain.approval import Gate
 from ci_lib.domain.facts import CiFacts
 from ci_lib.domain.images import Release
 from ci_lib.domain.outcome import CheckResult, Outcome, Return
@@ -19,6 +20,7 @@ from ci_lib.version import VERSION
 VERIFIED = "verified"
 ADOPTED = "adopted"
 REVOKED = "revoked"
+APPROVAL = "approval"
 INTENT = "intent"
 OUTCOME = "outcome"
 
@@ -115,6 +117,25 @@ class Frame:
         return self.body(REVOKED, OUTCOME, now, None) | {
             "digests": list(digests),
             "reason": self._told(reason),
+        }
+
+    def approval(
+        self,
+        now: datetime,
+        *,
+        approver: str,
+        gate: Gate,
+        subjects: tuple[str, ...],
+        reason: str,
+        until: datetime,
+    ) -> dict[str, Any]:
+        """Somebody agrees that a gate is opened for these subjects, until a time."""
+        return self.body(APPROVAL, OUTCOME, now, None) | {
+            "approver": approver,
+            "gate": str(gate),
+            "subjects": list(subjects),
+            "reason": self._told(reason),
+            "until": stamp(until),
         }
 
     def adopted(self, now: datetime, release: Release) -> dict[str, Any]:

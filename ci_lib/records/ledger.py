@@ -6,11 +6,13 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
+from ci_lib.domain.approval import Approval
 from ci_lib.domain.errors import DeployError
 from ci_lib.domain.images import Release
 from ci_lib.domain.reasons import GREEN, Status, Verb
 from ci_lib.domain.store import Record
 from ci_lib.domain.verification import Verification
+from ci_lib.records.approvals import signed_off
 from ci_lib.records.bodies import ADOPTED, INTENT, OUTCOME, REVOKED, VERIFIED, moment
 from ci_lib.records.chain import Chain, damaged
 
@@ -70,9 +72,11 @@ def verifications(chain: Chain, environment: str, release: Release) -> tuple[Ver
     found = {record.seq: record for record in _verified(chain, environment, limit=_OTHERS)}
     for image in release.images:
         found |= {record.seq: record for record in _verified(chain, environment, image.digest)}
-    revoked = revocations(chain, environment)
+    revoked, agreed = revocations(chain, environment), tuple(signed_off(chain, environment))
     return tuple(
-        item for _, record in sorted(found.items()) for item in _verifications(record, chain, revoked)
+        item
+        for _, record in sorted(found.items())
+        for item in _verifications(record, chain, revoked, agreed)
     )
 
 
@@ -211,6 +215,25 @@ def last_served(chain: Chain, environment: str) -> Release | None:
     return None
 
 
+def overridden(chain: Chain, environment: str, required: str) -> Record | None:
+    """The record by which what serves was forced past the rule, if ``required`` has not verified it since."""
+    for record in _records(chain, f'"environment":"{environment}"', '"phase":"outcome"'):
+        if record.text("environment") != environment or not served(record):
+            continue
+        if not record.text("forced"):
+            return None
+        images = Release.from_json(record.body["release"]).images
+        rows = [_verified(chain, required, image.digest) for image in images]
+        since = [any(_stands(chain, found, record.seq) for found in row) for row in rows]
+        return None if all(since) else record
+    return None
+
+
+def _stands(chain: Chain, record: Record, seq: int) -> bool:
+    passed = record.text("result") == "PASSED"
+    return record.seq > seq and passed and not chain.flaw(record)
+
+
 def served(record: Record) -> bool:
     """Whether a record's own release served when it was written."""
     kinds = {str(Status.DEPLOYED), str(Status.UNCHANGED)}
@@ -247,7 +270,7 @@ def is_closed(chain: Chain, intent: str) -> bool:
 
 
 def _verifications(
-    record: Record, chain: Chain, revoked: Mapping[str, Record]
+    record: Record, chain: Chain, revoked: Mapping[str, Record], agreed: tuple[Approval, ...]
 ) -> Iterator[Verification]:
     release, flaw = Release.from_json(record.body["release"]), chain.flaw(record)
     for image in release.images:
@@ -266,6 +289,8 @@ def _verifications(
             seq=record.seq,
             flaw=taken or flaw,
             keyid=record.signatures[0]["keyid"] if record.signatures else "",
+            actor=record.text("actor"),
+            signed_off=tuple(item.approver for item in agreed if image.digest in item.subjects),
         )
 
 

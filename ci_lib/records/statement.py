@@ -6,6 +6,7 @@ very bytes of the statement as the ledger's line holds them; the number and the 
 """
 
 import base64
+import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any, Final
@@ -13,6 +14,7 @@ from typing import Any, Final
 STATEMENT: Final = "https://in-toto.io/Statement/v1"
 PREDICATE: Final = "https://slsa.dev/verification_summary/v1"
 PAYLOAD: Final = "application/vnd.in-toto+json"
+APPROVAL: Final = "urn:deploy-actions:approval:v1"
 CONTEXT: Final = "urn:deploy-actions:context:v1"
 """The predicate's field that holds the record's body; predicates may be extended by fields that are URIs."""
 
@@ -44,6 +46,26 @@ def statement(body: Body, *, verifier: str) -> dict[str, Any]:
             CONTEXT: dict(body),
         },
     }
+
+
+def approval(body: Body) -> dict[str, Any]:
+    """The statement that an approval makes; ``body`` is that of an ``approval`` record."""
+    return {
+        "_type": STATEMENT,
+        "subject": [{"name": subject, "digest": _subject(subject)} for subject in body["subjects"]],
+        "predicateType": APPROVAL,
+        "predicate": {CONTEXT: dict(body)},
+    }
+
+
+def misapproved(made: Body) -> str:
+    """Why a statement is not the approval that its context tells of; empty when it is."""
+    found = context(made)
+    try:
+        same = found is not None and approval(found) == made
+    except (KeyError, TypeError, AttributeError):
+        same = False
+    return "" if same else "its subject is not what its context says"
 
 
 def resource(stack: str, environment: str) -> str:
@@ -115,6 +137,11 @@ def envelope(payload: bytes, signatures: tuple[Mapping[str, str], ...]) -> bytes
             "signatures": [dict(signature) for signature in signatures],
         }
     )
+
+
+def _subject(text: str) -> dict[str, str]:
+    """A digest is its own; the name of a backup has to be given one."""
+    return _digest(text) if ":" in text else {"sha256": hashlib.sha256(text.encode()).hexdigest()}
 
 
 def _digest(text: str) -> dict[str, str]:

@@ -7,8 +7,8 @@ from datetime import datetime
 from ci_lib.domain.errors import Refusal
 from ci_lib.domain.reasons import Reason
 from ci_lib.domain.store import Record
-from ci_lib.records.bodies import moment
-from ci_lib.records.statement import misstated, parsed
+from ci_lib.records.bodies import APPROVAL, moment
+from ci_lib.records.statement import misapproved, misstated, parsed
 
 Holds = Callable[[str, bytes, str], bool]
 """Whether a signature (public key as PEM, what was signed, signature) holds; see ``signing.keys.holds``."""
@@ -36,6 +36,22 @@ class TrustedKey:
         return environment in self.environments and (not self.stacks or stack in self.stacks)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approver:
+    """A person whose key may sign approvals, and for what; ``stacks`` empty means all."""
+
+    name: str
+    keyid: str
+    public: str
+    environments: tuple[str, ...]
+    stacks: tuple[str, ...] = ()
+    revoked: bool = False
+
+    def speaks_for(self, stack: str, environment: str) -> bool:
+        """Whether this person may approve for this stack and environment."""
+        return environment in self.environments and (not self.stacks or stack in self.stacks)
+
+
 def _never(public: str, payload: bytes, signature: str) -> bool:
     del public, payload, signature
     return False
@@ -46,6 +62,7 @@ class Trust:
     """The keys that the policy names. Without one for a stack and environment, whatever is there counts."""
 
     keys: tuple[TrustedKey, ...] = ()
+    approvers: tuple[Approver, ...] = ()
     holds: Holds = _never
 
     def demands_signature(self, stack: str, environment: str) -> bool:
@@ -53,7 +70,7 @@ class Trust:
         return any(key.speaks_for(stack, environment) for key in self.keys)
 
     def flaw(self, stack: str, record: Record) -> str:
-        """Why a verification in a stack's ledger does not count; empty when it does.
+        """Why a verification or an approval in a stack's ledger does not count; empty when it does.
 
         One good signature is enough. Raises ``Refusal`` (CANNOT_DECIDE) for a signature of a trusted key
         that does not fit what it stands under: somebody has changed one of them.
@@ -61,12 +78,28 @@ class Trust:
         environment = record.text("environment")
         if record.text("stack") != stack:
             return f"it speaks of stack {record.text('stack')[:60]!r}"
+        if record.text("type") == APPROVAL:
+            return self._unapproved(stack, environment, record)
         if not self.demands_signature(stack, environment):
             return ""
         if not record.signatures:
             return "it is not signed"
         flaws = [self._flaw(stack, environment, record, signature) for signature in record.signatures]
         return "" if "" in flaws else flaws[0]
+
+    def _unapproved(self, stack: str, environment: str, record: Record) -> str:
+        """Why an approval does not count: it takes the signature of the very person that it names."""
+        name = record.text("approver")
+        for seal in record.signatures:
+            for person in self.approvers:
+                if (person.keyid, person.name) != (seal["keyid"], name) or person.revoked:
+                    continue
+                if not person.speaks_for(stack, environment):
+                    return f"{name} may not approve for {stack} in {environment}"
+                if not self.holds(person.public, record.payload, seal["sig"]):
+                    raise _unfitting(record)
+                return misapproved(parsed(record.payload))
+        return f"it is not signed with a key that the policy gives to {name[:60]!r}"
 
     def _flaw(self, stack: str, environment: str, record: Record, signature: Mapping[str, str]) -> str:
         keyid = signature["keyid"]
@@ -77,13 +110,17 @@ class Trust:
         if not bound:
             return f"it is signed by {keyid}, which may not speak for {stack} in {environment}"
         if not self.holds(bound[0].public, record.payload, signature["sig"]):
-            raise Refusal(
-                f"the signature of record {record.id[:12]} does not fit what it says",
-                hint="somebody changed the record or the signature: compare the ledger with its backup",
-                reason=Reason.CANNOT_DECIDE,
-            )
+            raise _unfitting(record)
         flaws = [_unfit(key, record) for key in bound]
         return "" if "" in flaws else flaws[0]
+
+
+def _unfitting(record: Record) -> Refusal:
+    return Refusal(
+        f"the signature of record {record.id[:12]} does not fit what it says",
+        hint="somebody changed the record or the signature: compare the ledger with its backup",
+        reason=Reason.CANNOT_DECIDE,
+    )
 
 
 def _unfit(key: TrustedKey, record: Record) -> str:

@@ -3,17 +3,21 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
+from ci_lib.domain.approval import Demand, Gate, Source
 from ci_lib.domain.outcome import Outcome
 from ci_lib.domain.reasons import Verb
 from ci_lib.domain.store import Record
 from ci_lib.engine.tools import Seal
 from ci_lib.records import chain
+from ci_lib.records.statement import approval as approval_statement
 from ci_lib.records.statement import statement
-from ci_lib.records.trust import Trust, TrustedKey
+from ci_lib.records.trust import Approver, Trust, TrustedKey
 from ci_lib.signing.keys import Signer, fingerprint, holds, new_key, public_of
-from tests.contract.fake_target import World
+from tests.contract.fake_target import World, digest
 
 VERIFIER = "https://ci.example/acme/shop/staging"
 OURS, THEIRS = new_key(), new_key()
@@ -52,6 +56,33 @@ def verification(world: World, version: str, **changes: Any) -> dict[str, Any]:
     assert other.deploy(version).green
     (body,) = [body for body in other.store.bodies() if body["type"] == "verified"][-1:]
     return body | changes
+
+
+def approval(
+    world: World, version: str = "v2", *, private: str = THEIRS, gate: Gate = Gate.FORCE, **changes: Any
+) -> Mapping[str, Any]:
+    """Bob's signed approval for a version, as `approve` makes it, with these keys of its body changed."""
+    digests = tuple(digest(f"{name}:{version}") for name in ("api", "web"))
+    now = world.clock.now()
+    body = world.tools("production").frame.approval(
+        now,
+        approver="bob",
+        gate=gate,
+        subjects=digests,
+        reason="login is down, and staging takes an hour",
+        until=now + timedelta(hours=4),
+    )
+    return Signer(private=private).signed(approval_statement(body | changes))
+
+
+def guarded_world(**more: Any) -> World:
+    """As `signed_world`; and to force a release, or skip its checks, takes a proof that somebody agreed."""
+    world = signed_world(**more)
+    public = public_of(THEIRS)
+    bob = Approver(name="bob", keyid=fingerprint(public), public=public, environments=("production",))
+    world.trust = replace(world.trust, approvers=(bob,))
+    world.demand = Demand(gates=frozenset({Gate.FORCE, Gate.SKIP_CHECKS}), by=frozenset({Source.SIGNATURE}))
+    return world
 
 
 def by_digest(body: Mapping[str, Any]) -> dict[str, str]:

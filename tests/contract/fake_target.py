@@ -7,7 +7,7 @@ kill one run and start the next. Nothing in the engine may know that this target
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from ci_lib.config.load import load
 from ci_lib.config.resolve import resolve
 from ci_lib.config.resolved import Resolved
+from ci_lib.domain.approval import Approval, Demand
 from ci_lib.domain.backups import Saved, SavedDatabase
 from ci_lib.domain.errors import Refusal, StepFault
 from ci_lib.domain.facts import CiFacts
@@ -339,7 +340,8 @@ class World:
     `stop_at` counts the ticks until `stop_with` is raised. `schemas` is where each environment's database
     stands, `heads` where a version leads, `migrating` what its commands say and `called` which ran; `torn`:
     half of one stays, `idle`: none is applied, `gone`: nothing answers once one has failed. `seals` sign what
-    is verified in an environment, and `trust` says whose signatures count, unless that is `unread`.
+    is verified in an environment, and `trust` says whose signatures count, unless that is
+    `unread`. `demand` is what production wants proved, `agreed` what stands outside of the ledger.
     """
 
     clock: FakeClock = field(default_factory=FakeClock)
@@ -380,6 +382,10 @@ class World:
     trust: Trust = field(default_factory=Trust)
     seals: dict[str, Seal] = field(default_factory=dict)
     unread: Exception | None = None
+    demand: Demand = field(default_factory=Demand)
+    agreed: list[Approval] = field(default_factory=list)
+    actor: str = "alice"
+    sign_off: bool = False
     store: MemoryStore = field(init=False)
 
     def __post_init__(self) -> None:
@@ -399,10 +405,13 @@ class World:
 
     def tools(self, environment: str, owner: str = "run-1", provider: str = "local") -> Tools:
         resolved = settings(environment, self.extra)
+        if self.sign_off and resolved.place.requires:
+            requires = resolved.place.requires.model_copy(update={"sign_off": True})
+            resolved = replace(resolved, place=resolved.place.model_copy(update={"requires": requires}))
         return Tools(
             settings=resolved,
             ci=CiFacts(
-                provider=provider, owner=owner, actor="alice", run_url=f"https://ci.example/{owner}"
+                provider=provider, owner=owner, actor=self.actor, run_url=f"https://ci.example/{owner}"
             ),
             target=FakeTarget(self, environment, resolved),
             state=self.state(environment),
@@ -418,6 +427,8 @@ class World:
             backups=FakeBackups(self.cluster(environment), self.broken),
             trust=self._trust,
             seal=lambda: self.seals.get(environment),
+            demand=self.demand if environment == "production" else Demand(),
+            agreed=lambda: self.agreed,
         )
 
     def play(

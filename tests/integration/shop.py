@@ -50,6 +50,7 @@ class Shop:
     env: dict[str, str] = field(default_factory=dict)
     stack: dict[str, Any] = field(default_factory=dict)
     services: dict[str, Any] = field(default_factory=dict)
+    staging: dict[str, Any] = field(default_factory=dict)
     small: bool = False
     """One service without a health check, and no checks: for tests that deploy many times."""
 
@@ -96,7 +97,7 @@ class Shop:
             "records": {"store": "directory", "host": "web1", "path": f"{srv}/releases"},
             "hosts": {"web1": self.host},
             "environments": {
-                "staging": {"tier": "staging", "owner": "team-shop", "hosts": ["web1"]},
+                "staging": {"tier": "staging", "owner": "team-shop", "hosts": ["web1"]} | self.staging,
                 "production": {
                     "tier": "production",
                     "owner": "operations",

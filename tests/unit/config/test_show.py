@@ -43,6 +43,7 @@ place:
     match: image
     max_age: 30d
     soak: 90s
+    sign_off: false
 required_by: []
 records:
   store: directory
