@@ -3,14 +3,19 @@
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ci_lib.cli.console import Session
-from ci_lib.config.models import HostSettings, Records
+from ci_lib.config.models import HostSettings
+from ci_lib.config.records import DirectoryRecords, GitRecords, Records
 from ci_lib.domain.errors import ConfigFault
 from ci_lib.domain.store import Store
 from ci_lib.ports.local import LocalHost
 from ci_lib.ports.protocols import Host
 from ci_lib.ports.system import SystemClock
+
+if TYPE_CHECKING:
+    from ci_lib.ports.git_access import Access
 
 
 class Hosts:
@@ -60,14 +65,49 @@ def split_destination(text: str) -> tuple[str, int | None]:
 def records_host(
     session: Session, records: Records, known: Mapping[str, HostSettings], hosts: Hosts
 ) -> Host:
-    """The machine that the ledger is on, and with it the policy."""
+    """The machine that the ledger is on, and with it the policy; for a branch, the one that we run on."""
+    if isinstance(records, GitRecords):
+        return session.runner
     return hosts(records.host, known[records.host]) if records.host else session.runner
 
 
 def store_at(
-    session: Session, records: Records, known: Mapping[str, HostSettings], folder: str, hosts: Hosts
+    session: Session,
+    records: Records,
+    known: Mapping[str, HostSettings],
+    folder: str,
+    hosts: Hosts,
+    exits: ExitStack,
 ) -> Store:
-    """The ledger's store; a relative path of this machine starts in deploy.yml's ``folder``."""
+    """The ledger's store; a relative path of this machine starts in deploy.yml's ``folder``.
+
+    What it opens is closed with ``exits``.
+    """
+    if isinstance(records, DirectoryRecords):
+        return _directory(session, records, known, folder, hosts)
+    from ci_lib.ports.git_branch import GitBranch
+    from ci_lib.stores.git import GitStore
+
+    branch = GitBranch(records.branch, _access(session, records, folder))
+    return GitStore(branch=exits.enter_context(branch), clock=SystemClock())
+
+
+def _access(session: Session, records: GitRecords, folder: str) -> "Access":
+    from ci_lib.ports.git_access import Access
+
+    return Access(
+        folder=folder,
+        url=str(Path(folder) / records.folder) if records.folder else records.remote or "",
+        token=session.secret(records.token_env) if records.token_env else "",
+        username=records.username,
+        key=session.secret(records.key_env) if records.key_env else None,
+        known_hosts=str(Path(folder) / records.known_hosts) if records.known_hosts else "",
+    )
+
+
+def _directory(
+    session: Session, records: DirectoryRecords, known: Mapping[str, HostSettings], folder: str, hosts: Hosts
+) -> Store:
     from ci_lib.stores.directory import DirectoryStore
 
     host = records_host(session, records, known, hosts)

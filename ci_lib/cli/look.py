@@ -76,7 +76,7 @@ def ledger_of(values: Values, session: Session) -> Iterator[tuple[Loaded, str, C
     config = loaded.config
     with ExitStack() as exits:
         hosts = Hosts(session, folder, exits)
-        store = store_at(session, config.records, config.hosts, folder, hosts)
+        store = store_at(session, config.records, config.hosts, folder, hosts, exits)
         policy = read_policy(session, records_host(session, config.records, config.hosts, hosts))
         flaw = partial(trust_of(policy).flaw, stack)
         yield loaded, stack, replace(check(store.read(stack)), flaw=flaw)

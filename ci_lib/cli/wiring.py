@@ -63,7 +63,7 @@ def built(session: Session, settings: Resolved) -> Iterator[Built]:
                 ci=session.facts,
                 target=target,
                 state=_state(settings, host),
-                store=store_at(session, settings.records, settings.hosts, settings.folder, hosts),
+                store=store_at(session, settings.records, settings.hosts, settings.folder, hosts, stack),
                 clock=SystemClock(),
                 reporter=session.reporter,
                 digest=_digest(session, settings, host),

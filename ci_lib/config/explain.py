@@ -8,7 +8,7 @@ from pydantic_core import ErrorDetails
 
 from ci_lib.config.mistakes import Mistake, Path
 from ci_lib.config.patterns import KINDS
-from ci_lib.config.shape import Place, choices, keys, locate
+from ci_lib.config.shape import Place, choices, keys, locate, owners, teller
 from ci_lib.config.text import clean, instead, listed, near, shown
 
 _WANTED = {
@@ -54,8 +54,8 @@ def _known(place: Place) -> list[str]:
 
 
 def _path(error: ErrorDetails, place: Place) -> Path:
-    """Errors about the kind of a check belong to its key ``type``."""
-    return (*place.path, "type") if error["type"].startswith("union_tag") else place.path
+    """Errors about the kind of a check or store belong to the key that names it."""
+    return (*place.path, teller(place.type)) if error["type"].startswith("union_tag") else place.path
 
 
 def _sentence(error: ErrorDetails, place: Place) -> str:
@@ -67,11 +67,11 @@ def _sentence(error: ErrorDetails, place: Place) -> str:
         case "missing":
             return "is missing"
         case "extra_forbidden":
-            return f"unknown key, {instead(str(place.path[-1]), _known(place))}"
+            return _unknown(str(place.path[-1]), place)
         case "literal_error":
             return _choice(value, choices(place.type))
         case "union_tag_invalid":
-            return _choice(value.get("type"), choices(place.type))
+            return _choice(value.get(teller(place.type)), choices(place.type))
         case "union_tag_not_found":
             return f"is missing; it is one of {listed(map(str, choices(place.type)))}"
         case "string_pattern_mismatch":
@@ -80,6 +80,14 @@ def _sentence(error: ErrorDetails, place: Place) -> str:
             return str(about["error"])
         case _:
             return _bound(kind, value, about) or clean(error["msg"], 200)
+
+
+def _unknown(key: str, place: Place) -> str:
+    """What is wrong with a key that the model does not have, though another of its kind may."""
+    others = owners(place.union, key)
+    if len(others) == 1:
+        return f'belongs to "{teller(place.union)}: {others[0]}"'
+    return f"unknown key, {instead(key, _known(place))}"
 
 
 def _wanted(wanted: str, value: object) -> str:

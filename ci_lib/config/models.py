@@ -17,19 +17,9 @@ from ci_lib.config.handling import Evidence, Hooks, Limits, Preflight
 from ci_lib.config.migration import Migration
 from ci_lib.config.patterns import SSH
 from ci_lib.config.provision import Server
+from ci_lib.config.records import Records
 from ci_lib.config.release import ReleaseRules
 from ci_lib.config.units import Duration, TimeLimit
-
-
-class Records(Model):
-    """Where the ledger lives. One per deploy.yml, and never defaulted to the target's host."""
-
-    store: Literal["directory"] = "directory"
-    """Kind of store; a git branch follows later."""
-    host: Name | None = None
-    """Name under `hosts:`; without it the directory is on the machine that runs deploy-actions."""
-    path: str = Field(min_length=1)
-    """Folder that holds ledger, `verified/` and `deploy-history.log`."""
 
 
 class HostSettings(Model):

@@ -15,6 +15,13 @@ SSH = r"^([A-Za-z0-9_][A-Za-z0-9._-]*@)?[A-Za-z0-9_\[][A-Za-z0-9._:\[\]-]*$"
 SQL = r"^[A-Za-z_][A-Za-z0-9_-]*$"
 URL = r"^https?://[^\s]+$"
 URI = r"^[a-z][a-z0-9+.-]{0,20}:[!-~]{1,200}$"
+BRANCH = r"^[A-Za-z0-9_][A-Za-z0-9_-]*([./][A-Za-z0-9_][A-Za-z0-9_-]*)*$"
+REMOTE = (
+    r"^(https?://[A-Za-z0-9\[][A-Za-z0-9.:\[\]-]*/[A-Za-z0-9_./~+%-]+"
+    r"|ssh://([A-Za-z0-9_][A-Za-z0-9._-]*@)?[A-Za-z0-9\[][A-Za-z0-9.:\[\]-]*/[A-Za-z0-9_./~+%-]+"
+    r"|([A-Za-z0-9_][A-Za-z0-9._-]*@)?[A-Za-z0-9][A-Za-z0-9.-]*:/?[A-Za-z0-9_.~][A-Za-z0-9_./~+%-]*"
+    r"|\.{0,2}/[^\x00-\x1f\x7f]*)$"
+)
 DURATION = r"^[0-9]{1,9}(\.[0-9]{1,3})?[smhd]$"
 DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 PERCENT = r"^([0-9]{1,2}(\.[0-9]{1,3})?|100)%$"
@@ -59,6 +66,15 @@ KINDS: dict[str, Kind] = {
     ),
     URL: Kind(word="URL", rule="write a URL that begins with http:// or https:// and has no spaces"),
     URI: Kind(word="URI", rule="write a URI in ASCII without spaces, such as https://ci.example/acme/shop"),
+    BRANCH: Kind(
+        word="branch",
+        rule='use letters, digits, "_" and "-", with single "." and "/" between them',
+    ),
+    REMOTE: Kind(
+        word="git remote",
+        rule="write https://HOST/PATH, ssh://USER@HOST/PATH, USER@HOST:PATH, or a folder that begins with "
+        "/, ./ or ../; no login stands in it",
+    ),
     DURATION: Kind(
         word="duration", rule="write a number and s, m, h or d, such as 5s or 10m"
     ),

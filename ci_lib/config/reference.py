@@ -41,10 +41,17 @@ def _titles(made: Node, models: dict[str, Node]) -> dict[str, str]:
         for key, node in model["properties"].items():
             for name, where in _used(node, f"{at}.{key}" if at else key):
                 if name not in titles:
-                    tag = models[name]["properties"].get("type")
-                    titles[name] = f"{where} with type: {' or '.join(_choices(tag))}" if tag else where
+                    titles[name] = where + _kind(models[name]["properties"])
                     waiting.append((where, models[name]))
     return titles
+
+
+def _kind(keys: Node) -> str:
+    """How the heading of one of several models goes on: ``with type: http``; empty for the only one."""
+    for key in ("type", "store"):
+        if key in keys:
+            return f" with {key}: {' or '.join(_choices(keys[key]))}"
+    return ""
 
 
 def _used(node: Node, at: str) -> Iterator[tuple[str, str]]:

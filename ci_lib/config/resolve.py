@@ -9,9 +9,10 @@ from pydantic import BaseModel
 
 from ci_lib.config.load import Loaded
 from ci_lib.config.mistakes import Mistake, fault
-from ci_lib.config.models import DeployConfig, Records, StackSettings
+from ci_lib.config.models import DeployConfig, StackSettings
 from ci_lib.config.overlay import fill, settings_of
 from ci_lib.config.pairs import out_of_reach
+from ci_lib.config.records import GitRecords, Records
 from ci_lib.config.resolved import Resolved
 from ci_lib.config.text import clean, listed, near, quoted
 from ci_lib.domain.errors import UsageFault
@@ -76,6 +77,9 @@ def _absolute(settings: StackSettings, folder: str) -> StackSettings:
 
 def _records(config: DeployConfig, folder: str) -> Records:
     records = config.records
+    if isinstance(records, GitRecords):
+        at = {"remote": normpath(join(folder, records.folder))} if records.folder else {}
+        return records.model_copy(update=at)
     if records.host is not None and not config.hosts[records.host].local:
         return records
     return records.model_copy(update={"path": normpath(join(folder, records.path))})

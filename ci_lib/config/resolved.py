@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from ci_lib.config.models import Environment, HostSettings, ImageSettings, Records, StackSettings
+from ci_lib.config.models import Environment, HostSettings, ImageSettings, StackSettings
+from ci_lib.config.records import Records
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

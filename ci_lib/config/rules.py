@@ -6,8 +6,9 @@ from ci_lib.config.builds import broken_repositories
 from ci_lib.config.jobs import broken_gate
 from ci_lib.config.mistakes import Mistake, Path
 from ci_lib.config.models import DeployConfig, HostSettings
-from ci_lib.config.overlay import PLACEHOLDER
-from ci_lib.config.pairs import broken_pairs, machine
+from ci_lib.config.pairs import broken_pairs
+from ci_lib.config.record_rules import broken_records
+from ci_lib.config.records import GitRecords
 from ci_lib.config.stacks import broken_stack
 from ci_lib.config.text import instead, quoted
 from ci_lib.domain.errors import ConfigFault
@@ -15,7 +16,7 @@ from ci_lib.domain.errors import ConfigFault
 
 def broken(config: DeployConfig) -> Iterator[Mistake]:
     """Every rule that ``config`` breaks."""
-    yield from _records(config)
+    yield from broken_records(config)
     for name, host in config.hosts.items():
         yield from _host(host, ("hosts", name))
     for name in config.environments:
@@ -37,35 +38,20 @@ def check_runner(config: DeployConfig, *, hosted: bool) -> None:
 
     Raises ``ConfigFault``. ``hosted`` says whether the machine that we run on is thrown away after the job.
     """
-    host = config.hosts[config.records.host] if config.records.host else None
     gated = [name for name, place in config.environments.items() if place.requires]
-    if hosted and gated and (host is None or host.local):
+    if hosted and gated and _on_this_machine(config):
         raise ConfigFault(
             f"records are kept on this runner, which is thrown away after the job, but environment "
             f"{gated[0]} needs them to decide",
-            hint="set records.host to a host that stays, or use a self-hosted runner",
+            hint="set records.host to a host that stays, write `store: git`, or use a self-hosted runner",
         )
 
 
-def _records(config: DeployConfig) -> Iterator[Mistake]:
-    records, path = config.records, ("records", "path")
-    if PLACEHOLDER.search(records.path):
-        yield Mistake(path=path, text="nothing is filled in here: all stacks share one place for records")
-    if "\n" in records.path:
-        yield Mistake(path=path, text="must be one line")
-    places = [name for place in config.environments.values() for name in place.hosts]
-    machines = {machine(config.hosts[name]) for name in places if name in config.hosts}
-    if records.host is None:
-        if len(machines) > 1:
-            yield Mistake(
-                path=("records", "host"),
-                text="is missing: environments on different hosts must all find the same records",
-            )
-        return
-    yield from _known("host", records.host, config.hosts, ("records", "host"))
-    host = config.hosts.get(records.host)
-    if host and host.ssh and not records.path.startswith("/"):
-        yield Mistake(path=path, text=f"{quoted(records.path)} must be absolute on host {records.host}")
+def _on_this_machine(config: DeployConfig) -> bool:
+    records = config.records
+    if isinstance(records, GitRecords):
+        return records.folder is not None
+    return records.host is None or config.hosts[records.host].local
 
 
 def _host(host: HostSettings, path: Path) -> Iterator[Mistake]:

@@ -11,11 +11,15 @@ from ci_lib.config.mistakes import Path
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """A place in the file, the model that should have its last key (if any), and what may stand there."""
+    """A place in the file, the model that should have its last key (if any), and what may stand there.
+
+    ``union``: what that model is one of, if it is one of several.
+    """
 
     path: Path
     holder: type[BaseModel] | None
     type: object
+    union: object = None
 
 
 def locate(location: tuple[str | int, ...], root: type[BaseModel]) -> Place:
@@ -23,15 +27,17 @@ def locate(location: tuple[str | int, ...], root: type[BaseModel]) -> Place:
     path: Path = ()
     here: object = root
     holder: type[BaseModel] | None = None
+    union = around = None
     for part in location:
         here = bare(here)
         if is_union(here):
-            here = _member(here, str(part))
+            around, here = here, _member(here, str(part))
             continue
         path = (*path, part)
         holder = here if is_model(here) else None
+        union, around = around, None
         here = _inside(here, part)
-    return Place(path=path, holder=holder, type=bare(here))
+    return Place(path=path, holder=holder, type=bare(here), union=union)
 
 
 def bare(annotation: object) -> object:
@@ -61,13 +67,25 @@ def keys(model: type[BaseModel]) -> dict[str, object]:
 
 
 def choices(annotation: object) -> tuple[object, ...]:
-    """The values that a closed choice allows, or the values of ``type`` that tell models apart."""
+    """The values that a closed choice allows, or those that tell the models of a union apart."""
     annotation = bare(annotation)
     if get_origin(annotation) is Literal:
         return get_args(annotation)
     if is_union(annotation):
-        return tuple(tag for one in get_args(annotation) for tag in choices(keys(one)["type"]))
+        return tuple(tag for one in get_args(annotation) for tag in _tags(one))
     return ()
+
+
+def teller(annotation: object) -> str:
+    """The key whose value tells the models of a union apart."""
+    models = [bare(one) for one in get_args(bare(annotation))]
+    return "store" if any(is_model(one) and "store" in keys(one) for one in models) else "type"
+
+
+def owners(union: object, key: str) -> tuple[object, ...]:
+    """The values that name the models of a union which have a key."""
+    models = [(one, bare(one)) for one in get_args(union)]
+    return tuple(tag for one, model in models if is_model(model) and key in keys(model) for tag in _tags(one))
 
 
 def _member(union: object, tag: str) -> object:

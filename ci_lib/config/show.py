@@ -23,7 +23,7 @@ def as_json(resolved: Resolved) -> dict[str, Any]:
     settings = _plain(resolved.settings)
     settings.pop("process" if resolved.target == "compose" else "compose")
     settings |= {"history_name": resolved.history_name, "history_env": resolved.history_env}
-    used = {*resolved.place.hosts, *filter(None, [resolved.records.host])}
+    used = {*resolved.place.hosts, *filter(None, [getattr(resolved.records, "host", None)])}
     return {
         "stack": resolved.stack,
         "environment": resolved.environment,

@@ -19,10 +19,9 @@ from ci_lib.ports.ssh_master import Master
 _LOGIN_LIMIT = 30.0  # seconds; ConnectTimeout covers no authentication
 
 # ssh uses the first value it meets, so these win over the user's ssh_config, which counts for all the rest.
-_OPTIONS = (
+STRICT = (
     "BatchMode=yes",
     "StrictHostKeyChecking=yes",
-    "GlobalKnownHostsFile=/dev/null",
     "VerifyHostKeyDNS=no",
     "NoHostAuthenticationForLocalhost=no",
     "UpdateHostKeys=no",
@@ -35,6 +34,12 @@ _OPTIONS = (
     "RemoteCommand=none",
     "RequestTTY=no",
     "ClearAllForwardings=yes",
+)
+"""Options of every ssh that we start: nobody is asked, and only a known host is talked to."""
+
+_OPTIONS = (
+    *STRICT,
+    "GlobalKnownHostsFile=/dev/null",
     "LogLevel=INFO",
     "ControlMaster=yes",
     "ControlPersist=300",  # the master ends by itself when we were killed and could not end it

@@ -32,6 +32,15 @@ _REASONS = tuple(
 
 def explain(name: str, destination: str, port: int | None, known_hosts: str, text: str) -> PortFault:
     """Turn what ssh itself printed into the fault to raise; ``text`` may be empty."""
+    if fault := host_key_fault(name, destination, port, known_hosts, text):
+        return fault
+    return Unreachable(f"host {name} ({destination}) cannot be reached: {_reason(text)}")
+
+
+def host_key_fault(
+    name: str, destination: str, port: int | None, known_hosts: str, text: str
+) -> UnknownHostKey | None:
+    """The fault of a host that is not the one we know, if that is what ssh complained about."""
     if _CHANGED_KEY.search(text):
         return UnknownHostKey(
             f"host {name} ({destination}) shows another key than the one in {known_hosts}: it was set up "
@@ -44,7 +53,7 @@ def explain(name: str, destination: str, port: int | None, known_hosts: str, tex
             f"the key of host {name} ({destination}) is not in {known_hosts}{said}. "
             f"{_how_to_learn(destination, port, known_hosts)}"
         )
-    return Unreachable(f"host {name} ({destination}) cannot be reached: {_reason(text)}")
+    return None
 
 
 def _reason(text: str) -> str:

@@ -14,6 +14,7 @@ from ci_lib.domain.reasons import Reason
 from ci_lib.domain.store import Record
 from ci_lib.ports.protocols import Clock, Host, NotFound, PortFault, TimedOut, UnknownHostKey, Unreachable
 from ci_lib.records import chain
+from ci_lib.stores.chained import chained
 
 _TRIES = 50
 _TAIL = 131_072
@@ -94,7 +95,7 @@ class DirectoryStore:
         try:
             for _ in range(_TRIES):
                 end = self._end(path)
-                records = _chained(bodies, end)
+                records = chained(bodies, seq=end.seq, prev=end.prev)
                 data = "".join(f"{record.raw}\n" for record in records).encode()
                 if self._host.append(path, data, expected_size=end.size):
                     self._remember(path, end.size + len(data), b"\n" + data if end.size else data)
@@ -166,13 +167,3 @@ class DirectoryStore:
             hint="check `records:` in deploy.yml and the host; without the ledger nothing can be decided",
             reason=Reason.CANNOT_DECIDE,
         )
-
-
-def _chained(bodies: tuple[Mapping[str, Any], ...], end: _End) -> tuple[Record, ...]:
-    """The bodies as records of a chain that goes on from ``end``."""
-    records: list[Record] = []
-    prev = end.prev
-    for seq, body in enumerate(bodies, end.seq):
-        records.append(chain.decode(chain.encode(body, seq=seq, prev=prev)[:-1]))
-        prev = records[-1].line
-    return tuple(records)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from ci_lib.config.records import GitRecords
 from ci_lib.config.resolved import Resolved
 from ci_lib.domain.errors import StepFault
 from ci_lib.domain.images import Release
@@ -222,6 +223,8 @@ class Stage:
 def _not_ours(settings: Resolved) -> Iterator[str]:
     """Paths in the checkout that are no part of a release: the ledger, and what is written about releases."""
     records, release = settings.records, settings.settings.release
-    if not records.host or settings.hosts[records.host].local:
+    if isinstance(records, GitRecords):
+        yield from filter(None, (records.folder,))
+    elif not records.host or settings.hosts[records.host].local:
         yield records.path
     yield from filter(None, (release.record, release.draft, release.template))

@@ -1,0 +1,137 @@
+"""The ledger in a branch of a git remote.
+
+The lines are those of every ledger; ``record_files.py`` says in which files they lie. Writers agree by
+pushing only onto the commit that they have seen, so that a lost race is tried again and nothing is
+overwritten. ``deploy-history.log`` and ``verified/<stack>.txt`` in the same branch are views for people.
+"""
+
+import re
+import secrets
+from collections.abc import Mapping
+from typing import Any, Final
+
+from ci_lib.domain.branch import Branch, BranchFile
+from ci_lib.domain.errors import Refusal
+from ci_lib.domain.reasons import Reason
+from ci_lib.domain.store import Record
+from ci_lib.ports.protocols import Clock, PortFault, TimedOut, UnknownHostKey, Unreachable
+from ci_lib.records import chain
+from ci_lib.stores.branch_head import Change, Head
+from ci_lib.stores.chained import chained
+from ci_lib.stores.record_files import LARGEST, folder_of, in_order, joined, path_of
+
+_LOG: Final = "deploy-history.log"
+_LOG_LIMIT: Final = 67_108_864
+
+
+class GitStore:
+    """``Store`` on a branch."""
+
+    def __init__(self, *, branch: Branch, clock: Clock) -> None:
+        self._branch = branch
+        self._head = Head(branch=branch, clock=clock)
+        self._seen: dict[str, Mapping[str, BranchFile]] = {}
+
+    def read(self, stack: str) -> bytes:
+        """All lines of the ledger; a line is there whole or not at all."""
+        try:
+            files = self._files(self._head.newest(), stack)
+            names = in_order(files)
+            return joined(names, self._branch.read([files[name].id for name in names]))
+        except UnknownHostKey:
+            raise
+        except PortFault as fault:
+            raise self._undecided(fault) from fault
+
+    def append(self, stack: str, *bodies: Mapping[str, Any]) -> tuple[Record, ...]:
+        """Append to the chain; tried again as long as somebody else is faster."""
+
+        def change(tip: str) -> Change:
+            seq, prev = self._end(tip, stack)
+            records = chained(bodies, seq=seq, prev=prev)
+            data = "".join(f"{record.raw}\n" for record in records).encode()
+            if len(data) > LARGEST:
+                raise PortFault(f"records of {len(data)} bytes are more than a file may have ({LARGEST})")
+            files = {path_of(stack, seq): data}
+            return Change(files=files, message=_message(stack, bodies), records=records)
+
+        try:
+            return self._head.change(change).records
+        except UnknownHostKey:
+            raise
+        except PortFault as fault:
+            raise self._undecided(fault) from fault
+
+    def publish(self, stack: str, *, history: tuple[str, ...], verified: str = "") -> None:
+        """The log that all stacks share, and the version that production may take, in one commit."""
+
+        def change(tip: str) -> Change:
+            files = {f"verified/{stack}.txt": f"{verified}\n".encode()} if verified else {}
+            if history:
+                files[_LOG] = self._log(tip) + "".join(history).encode()
+            return Change(files=files, message=_signed(f"{stack}: text views"))
+
+        if not history and not verified:
+            return
+        try:
+            self._head.change(change)
+        except Refusal as refused:
+            raise Unreachable(f"could not write the views: {refused.message}") from refused
+
+    def _files(self, tip: str, stack: str) -> Mapping[str, BranchFile]:
+        """The ledger's files at a commit; those that we have seen before must be there as they were."""
+        files = self._branch.files(tip, folder_of(stack)) if tip else {}
+        for name, file in self._seen.get(stack, {}).items():
+            if files.get(name) != file:
+                raise chain.damaged(f"{name} was changed or removed while this run was at work")
+        self._seen[stack] = files
+        return files
+
+    def _end(self, tip: str, stack: str) -> tuple[int, str]:
+        """Number and ``prev`` of the line to come."""
+        files = self._files(tip, stack)
+        names = in_order(files)[-1:]
+        if not names:
+            return 0, chain.GENESIS
+        data = joined(names, self._branch.read([files[names[0]].id]))
+        last = chain.decode(data[:-1].rpartition(b"\n")[2])
+        return last.seq + 1, last.line
+
+    def _log(self, tip: str) -> bytes:
+        file = self._branch.find(tip, _LOG) if tip else None
+        if file is None:
+            return b""
+        if not file.plain or file.size > _LOG_LIMIT:
+            raise PortFault(f"{_LOG} in the branch is no file of ours (mode {file.mode}, {file.size} bytes)")
+        return self._branch.read([file.id])[0]
+
+    def _undecided(self, fault: PortFault) -> Refusal:
+        slow = "answers too late" if isinstance(fault, TimedOut) else "cannot be used"
+        return Refusal(
+            f"the ledger in the {self._branch.name} {slow}: {fault}",
+            hint="check `records:` in deploy.yml, the remote, and what its login may do; without the ledger "
+            "nothing can be decided",
+            reason=Reason.CANNOT_DECIDE,
+        )
+
+
+def _message(stack: str, bodies: tuple[Mapping[str, Any], ...]) -> str:
+    """What the commit is called: stack, environments, and what kinds of records it brings."""
+    environments = dict.fromkeys(_word(body.get("environment", "-")) for body in bodies)
+    kinds = dict.fromkeys(" ".join(_word(body.get(key, "-")) for key in ("type", "phase")) for body in bodies)
+    return _signed(f"{stack} {' '.join(environments)}: {', '.join(kinds)}")
+
+
+def _signed(subject: str) -> str:
+    """The whole message. The last line makes two commits differ that are alike in all else.
+
+    Else the second of two writers would take the commit of the first for its own. No pipeline need run for
+    records: GitHub and GitLab both know those words.
+    """
+    told = "Written by deploy-actions, for it to read. [skip ci]"
+    return f"{subject[:200]}\n\n{told}\n\nWrite: {secrets.token_hex(8)}\n"
+
+
+def _word(value: object) -> str:
+    """A field of a record, as a message may show it: it may come from a journal that others wrote to."""
+    return re.sub(r"[^A-Za-z0-9_.-]", "?", str(value))[:63]
