@@ -19,6 +19,11 @@ class BranchFile:
         """Whether it is an ordinary file: no symbolic link, no submodule, no program."""
         return self.mode == "100644"
 
+    @property
+    def folder(self) -> bool:
+        """Whether it is a folder."""
+        return self.mode == "040000"
+
 
 class Branch(Protocol):
     """One branch of one remote. A commit is named by its id; the empty id stands for "no branch".
@@ -41,10 +46,13 @@ class Branch(Protocol):
         """Whether ``commit``, which was fetched, is ``ancestor`` or came after it; both are known here."""
 
     def files(self, commit: str, folder: str) -> Mapping[str, BranchFile]:
-        """All that lies below a folder, by the path from there; nothing where there is no such folder.
+        """All files below a folder, by the path from there; nothing where there is no such folder.
 
         Something else in the folder's place, a symbolic link for instance, is a fault.
         """
+
+    def entries(self, commit: str, folder: str) -> Mapping[str, BranchFile]:
+        """What lies in a folder itself, folders included, under the same conditions."""
 
     def find(self, commit: str, path: str) -> BranchFile | None:
         """What lies at a path, whatever it is; None for nothing."""

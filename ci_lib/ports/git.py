@@ -3,6 +3,7 @@
 Nothing of the user's own settings, hooks or credentials has an effect unless it is handed over here.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -43,6 +44,9 @@ _PADDING: Final = (
     "Please make sure you have the correct access rights",
     "and the repository exists.",
     "fatal: the remote end hung up unexpectedly",
+)
+_NO_LOGIN: Final = re.compile(
+    "could not read (Username|Password)|Authentication failed|Permission denied|returned error: 40[13]"
 )
 
 
@@ -91,4 +95,7 @@ def reason(done: Finished) -> str:
         return "git is not installed on this machine"
     lines = [line.strip() for line in done.stderr.decode(errors="replace").splitlines()]
     told = [line for line in lines if line and line not in _PADDING and line != "remote:"]
-    return one_line("; ".join(told[-3:])) or f"no output, exit code {done.code}"
+    said = one_line("; ".join(told[-3:])) or f"no output, exit code {done.code}"
+    if _NO_LOGIN.search(said):
+        return f"the login is missing, wrong, or may not do this (git: {said})"
+    return said

@@ -25,7 +25,6 @@ _LIMIT: Final = 30.0
 _TIP: Final = "refs/deploy-actions/tip"
 _NEW: Final = "refs/deploy-actions/new"
 _AUTHOR: Final = "deploy-actions <noreply@deploy-actions.invalid>"
-_TREE: Final = "040000"
 _NO_SUCH_REF: Final = 2
 """The exit code of ``ls-remote --exit-code`` when the remote answers and has no such branch."""
 _OLDEST: Final = (2, 31)
@@ -77,21 +76,33 @@ class GitBranch:
         return done.code == 0
 
     def files(self, commit: str, folder: str) -> Mapping[str, BranchFile]:
-        """All below a folder; each folder on the way there must be one."""
+        """All files below a folder."""
+        at = self._folder(commit, folder)
+        return self._listed("-r", at) if at else {}
+
+    def entries(self, commit: str, folder: str) -> Mapping[str, BranchFile]:
+        """What lies in a folder itself."""
+        at = self._folder(commit, folder)
+        return self._listed(at) if at else {}
+
+    def _folder(self, commit: str, folder: str) -> str:
+        """The id of a folder, empty for none; each folder on the way there must be one."""
         at = commit
         for part in folder.split("/"):
             found = self.find(at, part)
             if found is None:
-                return {}
-            if found.mode != _TREE:
+                return ""
+            if not found.folder:
                 raise PortFault(f"{part} in commit {commit[:12]} is no folder (mode {found.mode})")
             at = found.id
-        return dict(_entries(self._opened().git.demand("ls-tree", "-r", "-z", "--long", "--full-tree", at)))
+        return at
+
+    def _listed(self, *words: str) -> Mapping[str, BranchFile]:
+        return dict(_entries(self._opened().git.demand("ls-tree", "-z", "--long", "--full-tree", *words)))
 
     def find(self, commit: str, path: str) -> BranchFile | None:
         """What lies at a path."""
-        listed = self._opened().git.demand("ls-tree", "-z", "--long", "--full-tree", commit, "--", path)
-        return dict(_entries(listed)).get(path)
+        return self._listed(commit, "--", path).get(path)
 
     def read(self, ids: Sequence[str]) -> tuple[bytes, ...]:
         """Contents, all in one call."""

@@ -18,7 +18,15 @@ from ci_lib.ports.protocols import Clock, PortFault, TimedOut, UnknownHostKey, U
 from ci_lib.records import chain
 from ci_lib.stores.branch_head import Change, Head
 from ci_lib.stores.chained import chained
-from ci_lib.stores.record_files import LARGEST, folder_of, in_order, joined, path_of
+from ci_lib.stores.record_files import (
+    LARGEST,
+    folder_of,
+    in_order,
+    joined,
+    newest_thousand,
+    number_of,
+    path_of,
+)
 
 _LOG: Final = "deploy-history.log"
 _LOG_LIMIT: Final = 67_108_864
@@ -30,12 +38,14 @@ class GitStore:
     def __init__(self, *, branch: Branch, clock: Clock) -> None:
         self._branch = branch
         self._head = Head(branch=branch, clock=clock)
-        self._seen: dict[str, Mapping[str, BranchFile]] = {}
+        self._seen: dict[str, dict[str, BranchFile]] = {}
 
     def read(self, stack: str) -> bytes:
         """All lines of the ledger; a line is there whole or not at all."""
         try:
-            files = self._files(self._head.newest(), stack)
+            tip = self._head.newest()
+            files = self._branch.files(tip, folder_of(stack)) if tip else {}
+            self._compare(stack, files)
             names = in_order(files)
             return joined(names, self._branch.read([files[name].id for name in names]))
         except UnknownHostKey:
@@ -78,23 +88,35 @@ class GitStore:
         except Refusal as refused:
             raise Unreachable(f"could not write the views: {refused.message}") from refused
 
-    def _files(self, tip: str, stack: str) -> Mapping[str, BranchFile]:
-        """The ledger's files at a commit; those that we have seen before must be there as they were."""
-        files = self._branch.files(tip, folder_of(stack)) if tip else {}
-        for name, file in self._seen.get(stack, {}).items():
-            if files.get(name) != file:
+    def _compare(self, stack: str, files: Mapping[str, BranchFile], *, since: str = "") -> None:
+        """The files that we have seen before must be there as they were, from the name ``since`` on."""
+        seen = self._seen.setdefault(stack, {})
+        for name, file in seen.items():
+            if name >= since and files.get(name) != file:
                 raise chain.damaged(f"{name} was changed or removed while this run was at work")
-        self._seen[stack] = files
+        seen.update(files)
+
+    def _newest_files(self, tip: str, stack: str) -> Mapping[str, BranchFile]:
+        """The ledger's files in its newest folder: an append need not know the others."""
+        folder = folder_of(stack)
+        newest = newest_thousand(self._branch.entries(tip, folder)) if tip else ""
+        found = self._branch.entries(tip, f"{folder}/{newest}") if newest else {}
+        if newest and not found:
+            raise chain.damaged(f"its newest folder {newest} is empty")
+        files = {f"{newest}/{name}": file for name, file in found.items()}
+        self._compare(stack, files, since=newest)
         return files
 
     def _end(self, tip: str, stack: str) -> tuple[int, str]:
         """Number and ``prev`` of the line to come."""
-        files = self._files(tip, stack)
+        files = self._newest_files(tip, stack)
         names = in_order(files)[-1:]
         if not names:
             return 0, chain.GENESIS
         data = joined(names, self._branch.read([files[names[0]].id]))
         last = chain.decode(data[:-1].rpartition(b"\n")[2])
+        if last.seq < number_of(names[0]):  # what we append would take the place of an older file
+            raise chain.damaged(f"{names[0]} ends with line number {last.seq}")
         return last.seq + 1, last.line
 
     def _log(self, tip: str) -> bytes:

@@ -79,6 +79,13 @@ class MemoryBranch:
         below = {path.removeprefix(f"{folder}/"): path for path in there if path.startswith(f"{folder}/")}
         return {name: self._file(path, there[path]) for name, path in below.items()}
 
+    def entries(self, commit: str, folder: str) -> Mapping[str, BranchFile]:
+        found: dict[str, BranchFile] = {}
+        for name, file in self.files(commit, folder).items():
+            first, below, _ = name.partition("/")
+            found[first] = BranchFile(mode="040000", id="", size=0) if below else file
+        return found
+
     def find(self, commit: str, path: str) -> BranchFile | None:
         there = self.remote.commits[commit].files
         return self._file(path, there[path]) if path in there else None

@@ -260,6 +260,18 @@ def test_whatever_is_no_record_among_the_records_decides_nothing(name: str, data
     assert branch.pushes == 0
 
 
+def test_no_forged_number_lets_an_append_replace_an_older_file() -> None:
+    branch = MemoryBranch()
+    for n in range(2):
+        store(branch).append("shop", {"n": n})
+    first = branch.remote.files[FIRST]
+    forged = b'{"seq":1,"x"}\n' + chain.encode({"n": 0}, seq=0, prev=chain.GENESIS)
+    branch.remote.put({**branch.remote.files, SECOND: forged})
+    with pytest.raises(Refusal, match="ends with line number 0"):
+        other(branch).append("shop", {"n": 2})
+    assert branch.remote.files[FIRST] == first
+
+
 def test_a_damaged_end_is_not_written_behind() -> None:
     branch = MemoryBranch()
     store(branch).append("shop", {"result": "FAILED"})
