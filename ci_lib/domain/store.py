@@ -1,4 +1,4 @@
-"""Where records are kept, as a protocol: a directory now, a git branch later."""
+"""Where records are kept, as a protocol: a directory, or a branch of a git remote."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
