@@ -506,3 +506,28 @@ def test_a_record_that_was_edited_in_the_branch_is_found(
     with pytest.raises(Refusal, match="the ledger is damaged"):
         held(remote)
     assert "was changed or removed" in undecided(lambda: mine.read("shop"))
+
+
+def test_people_take_a_ledger_over_into_a_branch_and_out_of_it_with_git_alone(
+    store: Callable[..., GitStore], remote: Path, tmp_path: Path
+) -> None:
+    """As docs/how-to/ledger-in-git.md says."""
+    lines, prev = b"", chain.GENESIS
+    for number in range(1500):
+        line = chain.encode({"n": number}, seq=number, prev=prev)
+        lines, prev = lines + line, chain.decode(line[:-1]).line
+    folder = tmp_path / "clone"
+    git(tmp_path, "clone", "--quiet", str(remote), str(folder))
+    git(folder, "switch", "--quiet", "--orphan", BRANCH)
+    (folder / FIRST).parent.mkdir(parents=True)
+    (folder / FIRST).write_bytes(lines)
+    git(folder, "add", "stacks")
+    git(folder, "commit", "--quiet", "--message=Take the records over")
+    git(folder, "push", "--quiet", "origin", BRANCH)
+    mine = store(remote)
+    assert mine.append("shop", {"n": 1500})[0].seq == 1500
+    assert mine.append("shop", {"n": 1501})[0].seq == 1501
+    assert held(remote) == [*range(1502)]
+    archive = subprocess.run(["git", "archive", BRANCH, "stacks/shop"], cwd=remote, capture_output=True)
+    taken = subprocess.run(["tar", "-x", "--to-stdout"], input=archive.stdout, capture_output=True)
+    assert taken.stdout == mine.read("shop")
