@@ -12,6 +12,8 @@ from ci_lib.domain.reasons import Reason, Status
 from ci_lib.domain.state import Entry, Lease
 from ci_lib.engine.tools import Seal, Tools
 from ci_lib.ports.protocols import PortFault
+from ci_lib.records.chain import Chain
+from ci_lib.records.ledger import holds
 from ci_lib.records.statement import plain
 from ci_lib.records.views import history_lines
 
@@ -151,7 +153,14 @@ def _kept_in_journal(
     )
 
 
-def record_late(tools: Tools, lease: Lease, outcome: Outcome, entry: Entry) -> Outcome:
-    """Write the records that an earlier run left in its journal; ``outcome`` says which run that was."""
+def record_late(tools: Tools, lease: Lease, outcome: Outcome, entry: Entry, chain: Chain) -> Outcome:
+    """Write the records that an earlier run left in its journal; ``outcome`` says which run that was.
+
+    Not those that ``chain``, the ledger, has: they were written, and the answer was lost on its way.
+    """
     ended = replace(outcome, status=Status(entry["status"]), reason=Reason(entry["reason"]))
-    return record(tools, lease, ended, entry["bodies"])
+    missing = [body for body in entry["bodies"] if not holds(chain, body)]
+    if missing:
+        return record(tools, lease, ended, missing)
+    noted = end_journal(tools, lease, {"event": "end", "status": entry["status"]})
+    return replace(ended, notes=(*ended.notes, *noted, *_views(tools, entry["bodies"])))

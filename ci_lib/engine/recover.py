@@ -58,8 +58,8 @@ def recover(tools: Tools, lease: Lease, chain: Chain | None) -> Outcome | None:
     begin = entries[0]
     if entries[-1]["event"] == "unrecorded" and chain is None:
         return None
-    if entries[-1]["event"] == "unrecorded":
-        return record_late(tools, lease, _base(begin, tools), entries[-1])
+    if entries[-1]["event"] == "unrecorded" and chain is not None:
+        return record_late(tools, lease, _base(begin, tools), entries[-1], chain)
     if chain is not None and ledger.is_closed(chain, begin["intent"]):
         end_journal(tools, lease, {"event": "end", "status": "recorded"})
         return None

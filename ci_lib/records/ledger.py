@@ -14,7 +14,7 @@ from ci_lib.domain.store import Record
 from ci_lib.domain.verification import Verification
 from ci_lib.records.approvals import signed_off
 from ci_lib.records.bodies import ADOPTED, INTENT, OUTCOME, REVOKED, VERIFIED, moment
-from ci_lib.records.chain import Chain, damaged
+from ci_lib.records.chain import GENESIS, Chain, damaged, decode, encode
 
 _OTHERS = 20
 _SERVING = frozenset({Verb.DEPLOY, Verb.PROMOTE, Verb.ROLLBACK})
@@ -258,6 +258,13 @@ def restored_by(chain: Chain, intent: str) -> dict[str, str]:
         if record.id == intent and record.body.get("backup"):
             return {key: record.text(key) for key in ("backup", "reason", "approver")}
     return {}
+
+
+def holds(chain: Chain, body: Mapping[str, Any]) -> bool:
+    """Whether the ledger has a record with this body already, marked late or not."""
+    prompt = {key: value for key, value in body.items() if key != "late"}
+    ids = (decode(encode(each, seq=0, prev=GENESIS)[:-1]).id for each in (body, prompt))
+    return any(f'"id":"{name}","body":'.encode() in chain.data for name in ids)
 
 
 def is_closed(chain: Chain, intent: str) -> bool:

@@ -63,7 +63,7 @@ class GitStore:
             if len(data) > LARGEST:
                 raise PortFault(f"records of {len(data)} bytes are more than a file may have ({LARGEST})")
             files = {path_of(stack, seq): data}
-            return Change(files=files, message=_message(stack, bodies), records=records)
+            return Change(files=files, message=_message(stack, records), records=records)
 
         try:
             return self._head.change(change).records
@@ -137,10 +137,10 @@ class GitStore:
         )
 
 
-def _message(stack: str, bodies: tuple[Mapping[str, Any], ...]) -> str:
+def _message(stack: str, records: tuple[Record, ...]) -> str:
     """What the commit is called: stack, environments, and what kinds of records it brings."""
-    environments = dict.fromkeys(_word(body.get("environment", "-")) for body in bodies)
-    kinds = dict.fromkeys(" ".join(_word(body.get(key, "-")) for key in ("type", "phase")) for body in bodies)
+    environments = dict.fromkeys(_word(record.text("environment")) for record in records)
+    kinds = dict.fromkeys(f"{_word(record.text('type'))} {_word(record.text('phase'))}" for record in records)
     return _signed(f"{stack} {' '.join(environments)}: {', '.join(kinds)}")
 
 
@@ -154,6 +154,6 @@ def _signed(subject: str) -> str:
     return f"{subject[:200]}\n\n{told}\n\nWrite: {secrets.token_hex(8)}\n"
 
 
-def _word(value: object) -> str:
+def _word(text: str) -> str:
     """A field of a record, as a message may show it: it may come from a journal that others wrote to."""
-    return re.sub(r"[^A-Za-z0-9_.-]", "?", str(value))[:63]
+    return re.sub(r"[^A-Za-z0-9_.-]", "?", text)[:63]

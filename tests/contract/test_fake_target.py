@@ -803,6 +803,18 @@ class TestLedgerGone:
         ends(world.promote("v2"), Status.DEPLOYED, Reason.DEPLOYED, 0)
         assert world.store.history.count("| deploy | v2 | success |") == 3
 
+    def test_a_record_that_was_written_though_its_answer_was_lost_is_not_written_again(self) -> None:
+        world = with_v1()
+        _goes_after(world, 1, lost=True)
+        ends(world.deploy("v2"), Status.DEPLOYED, Reason.RECORD, 24)
+        _comes_back(world)
+        written = len(world.store.bodies())
+        ends(world.play(Verb.FINALIZE), Status.DEPLOYED, Reason.DEPLOYED, 0)
+        assert len(world.store.bodies()) == written
+        assert not any(body.get("late") for body in world.store.bodies())
+        assert world.store.history.count("| deploy | v2 | success |") == 1
+        ends(world.promote("v2"), Status.DEPLOYED, Reason.DEPLOYED, 0)
+
     def test_a_red_outcome_keeps_its_reason_and_is_recorded_late_with_its_bad_mark(self) -> None:
         world = with_v1(failing={"v2"})
         _goes_after(world, 1)
@@ -821,13 +833,18 @@ class TestLedgerGone:
         assert world.applied == []
 
 
-def _goes_after(world: World, count: int) -> None:
-    """The ledger is written to so many times more, and is gone then."""
+def _goes_after(world: World, count: int, *, lost: bool = False) -> None:
+    """The ledger is written to so many times more, and is gone then.
+
+    ``lost``: it takes what comes after that too, and it is the answer that is lost.
+    """
     real = type(world.store).append
     left = [count]
 
     def append(stack: str, *bodies: Any) -> Any:
         if not left[0]:
+            if lost:
+                real(world.store, stack, *bodies)
             raise cannot_decide()
         left[0] -= 1
         return real(world.store, stack, *bodies)

@@ -261,6 +261,25 @@ def test_the_checkout_lends_its_remote_and_its_login_and_stays_as_it_was(
     assert all(header.startswith("basic ") for header in http.seen), "the checkout's header did not arrive"
 
 
+def test_the_checkouts_own_ssh_command_is_spoken_and_no_unknown_host_with_it(
+    require: Any, sshd: Sshd, checkout: Path, remote: Path
+) -> None:
+    """As actions/checkout leaves it when it is given a key."""
+    url = f"ssh://{sshd.user}@{sshd.host}:{sshd.port}{remote}"
+    git(checkout, "remote", "set-url", "origin", url)
+    for known_hosts in (sshd.wrong_known_hosts, sshd.known_hosts):
+        command = f"ssh -F none -i '{sshd.private_key}' -o UserKnownHostsFile='{known_hosts}'"
+        git(checkout, "config", "core.sshCommand", command)
+        with GitBranch(BRANCH, Access(folder=str(checkout))) as branch:
+            mine = GitStore(branch=branch, clock=SystemClock())
+            if known_hosts == sshd.wrong_known_hosts:
+                with pytest.raises(UnknownHostKey):
+                    mine.append("shop", {"n": 0})
+            else:
+                mine.append("shop", {"n": 0})
+    assert held(remote) == [0]
+
+
 def test_a_login_in_the_checkouts_address_is_used_and_shows_nowhere(
     checkout: Path, http: GitHttp, remote: Path, argv: Path
 ) -> None:

@@ -10,6 +10,7 @@ from ci_lib.domain.errors import Refusal
 from ci_lib.domain.reasons import Reason
 from ci_lib.ports.protocols import PortFault, TimedOut, UnknownHostKey, Unreachable
 from ci_lib.records import chain
+from ci_lib.records.statement import statement
 from ci_lib.stores.git import GitStore
 from tests.fakes import FakeClock
 from tests.unit.stores.memory_branch import MemoryBranch, MemoryRemote
@@ -335,11 +336,22 @@ def test_a_commit_names_stack_environment_and_kinds_and_starts_no_pipeline() -> 
     assert "[skip ci]" in message
 
 
+def test_a_signed_record_is_named_like_any_other() -> None:
+    branch = MemoryBranch()
+    body = {"environment": "staging", "type": "verified", "phase": "outcome", "stack": "shop"}
+    release = {"images": [{"name": "api", "repository": "ghcr.io/acme/api", "digest": f"sha256:{'0' * 64}"}]}
+    told = {"result": "PASSED", "time": "2026-01-02T03:04:05Z", "tool": "1", "config_hash": "0" * 64}
+    made = statement(body | told | {"release": release}, verifier="u:x")
+    signature = {"keyid": f"SHA256:{'A' * 43}", "sig": "AAAA"}
+    store(branch).append("shop", {"statement": made, "signatures": [signature]})
+    assert branch.remote.history()[0].message.startswith("shop staging: verified outcome\n")
+
+
 def test_nothing_hostile_gets_into_a_message() -> None:
     branch = MemoryBranch()
-    store(branch).append("shop", {"environment": "a\n\nfixes #1 \x1b[31m", "type": "$(id)", "phase": ["x"]})
+    store(branch).append("shop", {"environment": "a\n\nfixes #1 \x1b[31m", "type": "$(id)", "phase": "<x>"})
     subject = branch.remote.history()[0].message.splitlines()[0]
-    assert subject == "shop a??fixes??1???31m: ??id? ??x??"
+    assert subject == "shop a??fixes??1???31m: ??id? ?x?"
 
 
 def test_no_two_writes_make_the_same_commit() -> None:
