@@ -182,6 +182,12 @@ PASSWORD = Option(
     name="password", where=Where.SECRET, help="Password or token of that user; Docker's own logins otherwise."
 )
 
+PLAN_HASH = Option(
+    name="plan-hash",
+    metavar="HASH",
+    help="Refuse unless the plan is still the one that `plan` printed this hash for.",
+)
+
 PLACE = (CONFIG, STACK, ENVIRONMENT)
 """Where a verb works."""
 RELEASE = (VERSION, IMAGE, ONLY)

@@ -1,18 +1,20 @@
 """``deploy-actions plan``: what a deploy would do."""
 
+from dataclasses import replace
+
 from ci_lib.cli.console import Session, Values, settings_for
 from ci_lib.cli.look import Found, look
 from ci_lib.cli.verb import request_of
 from ci_lib.cli.wiring import built
 from ci_lib.domain.reasons import Exit, Verb
 from ci_lib.engine.admit import check_request
+from ci_lib.engine.proposal import proposed
 from ci_lib.engine.survey import named_images, read_chain, survey_deploy
-from ci_lib.plan.deploy import deploy
-from ci_lib.report.plan import plan
+from ci_lib.report.plan import plan, plan_page
 
 
 def run(values: Values) -> Exit:
-    """Print the steps, and the images old and new; nothing is changed, and no lock is taken."""
+    """Print what would change, the steps and the plan's hash; nothing is changed, and no lock is taken."""
 
     def find(session: Session) -> Found:
         settings = settings_for(values, session)
@@ -21,14 +23,12 @@ def run(values: Values) -> Exit:
         with built(session, settings) as made:
             check_request(request, made.tools)
             named = named_images(request, made.tools)
-            ground = survey_deploy(request, made.tools, read_chain(made.tools), named)
-        steps = deploy(ground)
-        data = {
-            "release": ground.release.as_json(),
-            "previous": ground.previous.as_json() if ground.previous else None,
-            "unchanged": ground.unchanged,
-            "steps": [step.as_json() for step in steps],
-        }
-        return Found(data=data, text=plan(steps, ground.release, ground.previous))
+            chain = read_chain(made.tools)
+            ground = survey_deploy(request, made.tools, chain, named)
+            found = proposed(made.tools, chain, ground)
+        # The hash is compared letter by letter, and says nothing of any secret.
+        page = plan_page(replace(session.redact.deep(found), hash=found.hash))
+        session.reporter.summary(page)
+        return Found(data=found.as_json(), text=plan(found))
 
     return look(values, find)

@@ -33,6 +33,7 @@ from ci_lib.cli.options import (
     OUT,
     PASSWORD,
     PLACE,
+    PLAN_HASH,
     REASON,
     REF,
     RELEASE,
@@ -93,7 +94,7 @@ _OUTPUTS = (
     Output(name="result-path", help="The result as JSON, a file in the evidence folder."),
 )
 
-_DEPLOY = (*PLACE, *RELEASE, *GATES, LOCK_WAIT, *END)
+_DEPLOY = (*PLACE, *RELEASE, PLAN_HASH, *GATES, LOCK_WAIT, *END)
 _BACK = (SCHEMA, REASON, SKIP_CHECKS, APPROVER)
 _LIST = (CONFIG, STACK, ONE_ENVIRONMENT, LIMIT, JSON)
 
@@ -187,8 +188,8 @@ VERBS = (
 COMMANDS = (
     Command(
         name="plan",
-        summary="Show what a deploy would do, and change nothing.",
-        options=(*PLACE, *RELEASE, FORCE, REASON, JSON),
+        summary="Show what a deploy would do, and change nothing; `--plan-hash` binds the deploy to it.",
+        options=(*PLACE, *RELEASE, *GATES, JSON),
         example="deploy-actions plan --environment production --version sha-1a2b3c4",
     ),
     Command(

@@ -88,6 +88,7 @@ def request_of(verb: Verb, values: Values) -> Request:
         rollback_on_failure=values.get("rollback_on_failure", False),
         lock_wait=values.get("lock_wait", 0.0),
         backup=values.get("backup", ""),
+        plan_hash=values.get("plan_hash", "").strip(),
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from ci_lib.domain.differences import Differences
 from ci_lib.domain.images import Image, Release
 from ci_lib.domain.outcome import CheckResult, Packet
 from ci_lib.domain.plan import Step, StepKind, StepReport
@@ -30,6 +31,7 @@ class Candidate:
 
     ``workloads`` maps every workload that we manage to the number of instances it must have, ``unmanaged``
     names the stack's other ones; ``others`` are references of images that the release needs beside its own.
+    ``settings`` maps the name of each setting of each workload to a hash of its value.
     """
 
     release: Release
@@ -38,6 +40,7 @@ class Candidate:
     others: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     """The unmanaged workloads that the migration's service depends on, those of them as well."""
+    settings: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +94,12 @@ class Target(Protocol):
 
     def resolve(self, wanted: Wanted) -> Candidate:
         """Turn images and files into a release with an id, leaving no trace on the target."""
+
+    def compare(self, candidate: Candidate) -> Differences:
+        """How settings and files differ from what serves; asked after ``resolve``, and where anything serves.
+
+        What cannot be told is said in ``Differences.unknown``.
+        """
 
     def preflight(self, candidate: Candidate) -> tuple[CheckResult, ...]:
         """The target's own checks before a deploy, each with value and bound."""

@@ -6,6 +6,7 @@ from ci_lib.domain.approval import same_person
 from ci_lib.domain.backups import is_backup_name
 from ci_lib.domain.errors import Refusal, UsageFault
 from ci_lib.domain.images import Release
+from ci_lib.domain.plan_hash import is_plan_hash
 from ci_lib.domain.reasons import Reason, Verb
 from ci_lib.engine.schema import DOWN, KEEP
 from ci_lib.engine.tools import Request, Tools
@@ -33,6 +34,11 @@ def check_request(request: Request, tools: Tools) -> None:
         )
     if request.force and requires is None:
         raise UsageFault(f"--force, but {environment} has no `requires:` that it could override")
+    if request.plan_hash and not is_plan_hash(request.plan_hash):
+        raise UsageFault(
+            f"--plan-hash {request.plan_hash[:40]!r} is not the hash of a plan",
+            hint="paste the whole last line of `plan`, or `plan_hash` of `plan --json`",
+        )
     _check_schema(request, tools)
     gates = {
         "--force": bool(request.force),

@@ -14,6 +14,7 @@ from ci_lib.engine.admit import check_backup, check_request
 from ci_lib.engine.facts import variables
 from ci_lib.engine.judge import described
 from ci_lib.engine.lock import holding
+from ci_lib.engine.proposal import demand_approved
 from ci_lib.engine.recover import recover, unfinished
 from ci_lib.engine.restoring import (
     backups_of,
@@ -50,7 +51,9 @@ def deploy(request: Request, tools: Tools) -> Outcome:
         check_request(request, tools)
         images = named_images(request, tools)
         with holding(tools, wait=request.lock_wait) as lease:
-            ground = survey_deploy(request, tools, run.ledger_of(lease), images)
+            chain = run.ledger_of(lease)
+            ground = survey_deploy(request, tools, chain, images)
+            demand_approved(request, tools, chain, ground)
             return run.carry_out(lease, *planned(ground, tools, deploy_plan))
 
     return Run(request=request, tools=tools).guarded(body)

@@ -38,9 +38,13 @@ def described(
         changes=changes,
         overrides=tuple(overrides),
         rule=tuple(row for image in ground.verified for row in image.rows),
-        notes=(*base.notes, *ground.notes),
+        notes=(*base.notes, *ground.notes, *_bound(request)),
         plan=tuple(step.as_json() for step in plan),
     )
+
+
+def _bound(request: Request) -> tuple[str, ...]:
+    return (f"the plan is the approved one, {request.plan_hash}",) if request.plan_hash else ()
 
 
 def judge(base: Outcome, ground: Ground, done: Performed) -> Outcome:

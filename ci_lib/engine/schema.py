@@ -24,7 +24,7 @@ def rehearsed(request: Request, tools: Tools, chain: Chain, release: Release) ->
     migration, requires = tools.settings.settings.migration, tools.settings.place.requires
     if migration is None or requires is None or request.force:
         return ()
-    image = _image(tools, migration, release)
+    image = migrating_image(tools, migration, release)
     found = schemas.migrated(chain, requires.environment, image.digest) if image else None
     if found is None:
         label = image.label if image else release.version
@@ -36,7 +36,8 @@ def rehearsed(request: Request, tools: Tools, chain: Chain, release: Release) ->
     return found.heads
 
 
-def _image(tools: Tools, migration: Migration, release: Release) -> Image | None:
+def migrating_image(tools: Tools, migration: Migration, release: Release) -> Image | None:
+    """The release's image whose service migrates."""
     for name, settings in tools.settings.images.items():
         if migration.service in settings.services:
             return release.image(name)
@@ -61,14 +62,14 @@ def way_back(
     migration = tools.settings.settings.migration
     if migration is None or request.backup:  # the data of a backup bring their own schema along
         return WayBack()
-    image = _image(tools, migration, release)
+    image = migrating_image(tools, migration, release)
     known = chain is not None and image is not None
     now = schemas.newest(chain, tools.settings.environment) if known and chain else None
     then = schemas.of_image(chain, tools.settings.environment, image.digest) if chain and image else None
     if now is not None and then is not None and set(now.current) == set(then.current):
         return WayBack()
     if request.schema == DOWN:
-        serving = _image(tools, migration, current) if current else None
+        serving = migrating_image(tools, migration, current) if current else None
         return WayBack(to=_way_down(now, then, image, serving))
     there = now.label if now else "where it is, which is not recorded"
     once = then.label if then else "one that is not recorded"

@@ -37,7 +37,8 @@ class Request:
     references; ``only`` narrows to some images. ``force`` is the version or digest that may run although
     the rule says no. ``schema`` is what a rollback does about the schema: ``keep``, ``down``, or empty for
     what the policy says. ``backup`` is the one whose data are put back, or tried. ``skip_checks``, ``schema``
-    ``down`` and ``backup`` need ``reason`` and ``approver``, ``force`` needs ``reason``.
+    ``down`` and ``backup`` need ``reason`` and ``approver``, ``force`` needs ``reason``. ``plan_hash`` is the
+    hash of the plan that somebody approved, empty where none is demanded.
     """
 
     verb: Verb
@@ -53,6 +54,7 @@ class Request:
     schema: str = ""
     lock_wait: float = 0.0
     backup: str = ""
+    plan_hash: str = ""
 
     @property
     def restored(self) -> dict[str, str]:

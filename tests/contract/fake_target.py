@@ -17,6 +17,7 @@ from ci_lib.config.resolve import resolve
 from ci_lib.config.resolved import Resolved
 from ci_lib.domain.approval import Approval, Demand
 from ci_lib.domain.backups import Saved, SavedDatabase
+from ci_lib.domain.differences import Differences
 from ci_lib.domain.errors import Refusal, StepFault
 from ci_lib.domain.facts import CiFacts
 from ci_lib.domain.images import Image, Reference, Release
@@ -179,6 +180,9 @@ class FakeTarget:
         release = Release(images=wanted.images, files=files, services=services)
         workloads = dict.fromkeys(sorted(self._settings.managed), 1)
         return Candidate(release=release, workloads=workloads, needs=self._world.needs)
+
+    def compare(self, candidate: Candidate) -> Differences:
+        return Differences(unknown=("this target does not tell",))
 
     def preflight(self, candidate: Candidate) -> tuple[CheckResult, ...]:
         return self._world.preflight

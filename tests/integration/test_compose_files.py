@@ -1,6 +1,7 @@
 """The scripts that switch a release's files in and bring the old ones back, on real files."""
 
 import dataclasses
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from ci_lib.domain.images import Release
 from ci_lib.ports.local import LocalHost
 from ci_lib.ports.system import SystemClock
 from ci_lib.targets.compose import files
+from ci_lib.targets.compose.kept import on_host
 from ci_lib.targets.compose.memory import Memory
 from ci_lib.targets.compose.site import Site
 from tests.contract.fake_target import image, settings
@@ -46,7 +48,14 @@ def stage(site: Site, release: Release, **texts: str) -> None:
 def switch(site: Site, release: Release, previous: str = "", *, leaving: bool = False) -> None:
     layout = "compose\npin\n"
     files.switch(
-        site, release, pin="pin", layout=layout, previous=previous, adopted=None, leaving=leaving
+        site,
+        release,
+        pin="pin",
+        layout=layout,
+        previous=previous,
+        adopted=None,
+        leaving=leaving,
+        settings={"backend.command": release.id},
     )
 
 
@@ -121,3 +130,45 @@ def test_a_link_in_the_run_directory_leads_nobody_astray(
         switch(site, NEW)
     assert (tmp_path / "outside" / "app").read_text() == "theirs"
     assert not (Path(site.run_dir) / "compose").exists(), "nothing was changed"
+
+
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_what_is_kept_and_what_lies_there_are_told_apart(site: Site) -> None:
+    run = Path(site.run_dir)
+    stage(site, OLD, conf_app="old", compose="old")
+    (Path(site.state) / "next" / "conf" / "app").chmod(0o755)
+    (Path(site.state) / "next" / "conf" / "a b\\c").write_text("odd")
+    with (Path(site.state) / "next.paths").open("a") as paths:
+        paths.write("conf/a b\\c\n")
+    switch(site, OLD)
+    (run / "compose").write_text("edited")
+    (run / "conf" / "app").unlink()
+    (run / "conf" / "app").symlink_to("/dev/zero")
+    (run / "new").write_text("new")
+    found = on_host(site, ["new", "missing"])
+    assert found.kept == {
+        "compose": digest("old"),
+        "conf/app": digest("old"),
+        "conf/a b\\c": digest("odd"),
+        "pin": digest("pin"),
+    }
+    assert found.executable == {"conf/app"}
+    assert found.there == {
+        "compose": digest("edited"),
+        "conf/a b\\c": digest("odd"),
+        "new": digest("new"),
+        "pin": digest("pin"),
+    }
+    assert found.settings == {"backend.command": OLD.id}
+
+
+def test_where_nothing_was_ever_deployed_only_what_lies_there_is_told(site: Site) -> None:
+    (Path(site.run_dir) / "compose").write_text("theirs")
+    found = on_host(site, ["compose"])
+    assert (found.settings, found.kept, found.there) == (None, {}, {"compose": digest("theirs")})
+    Path(site.run_dir, "compose").unlink()
+    Path(site.run_dir).rmdir()
+    assert on_host(site, ["compose"]).there == {}

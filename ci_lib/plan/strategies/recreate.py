@@ -44,6 +44,17 @@ def recreate(ground: Ground, *, leaving: bool = False, first: tuple[str, ...] = 
     )
 
 
+def interrupted(ground: Ground) -> tuple[str, ...]:
+    """The managed services that do not answer from the end of their old instance to the start of the new one.
+
+    None where nothing is switched, or nothing ran.
+    """
+    if ground.unchanged or ground.previous is None:
+        return ()
+    ran = {item.workload for item in ground.running}
+    return tuple(sorted(ran & set(ground.services or ground.settings.managed)))
+
+
 def _await(ground: Ground, release: Release, services: tuple[str, ...]) -> Step:
     return Step(
         kind=StepKind.AWAIT_SERVING,

@@ -8,6 +8,7 @@ one does not have, and files that a failed switch had just added.
 """
 
 import json
+from collections.abc import Mapping
 
 from ci_lib.domain.images import Release
 from ci_lib.domain.outcome import CheckResult, Mark
@@ -20,8 +21,8 @@ put() { case $1 in */*) mkdir -p -- "$3/${1%/*}";; esac; cp -p -- "$2/$1" "$3/$1
 
 # $1 run directory, $2 state, $3 id of the new release, $4 id of the old one, $5 its JSON if it is adopted,
 # $6 path of the pin, $7 JSON of the new release, $8 its layout, $9 not empty if a person rolls back from the
-# old one. Whoever can write in the run directory, a container for one, must not choose by a link which file
-# of the host we write.
+# old one; the hashes of the new one's settings on standard input. Whoever can write in the run directory, a
+# container for one, must not choose by a link which file of the host we write.
 _SWITCH = _PUT + r"""
 set -eu; umask 077; run=$1; cd "$2"
 refuse() { printf '%s\n' "$1" >&2; exit 1; }
@@ -52,7 +53,7 @@ if [ -n "$5" ] && [ ! -d "releases/$4" ]; then
 fi
 [ -z "$9" ] || [ ! -d "releases/$4" ] || : > "releases/$4/left"
 rm -rf new.tmp; mkdir -p new.tmp/files; printf '%s\n' "$7" > new.tmp/release.json
-printf '%s' "$8" > new.tmp/layout
+printf '%s' "$8" > new.tmp/layout; cat > new.tmp/settings.json
 while IFS= read -r path; do put "$path" next new.tmp/files; done < before/paths
 [ ! -e "releases/$3/good" ] || : > new.tmp/good
 rm -rf "releases/$3"; mv new.tmp "releases/$3"
@@ -86,15 +87,18 @@ def switch(
     previous: str,
     adopted: Release | None,
     leaving: bool,
+    settings: Mapping[str, str],
 ) -> None:
     """Keep what is replaced, keep the new release and its layout, copy it into the run directory.
 
+    ``settings`` maps the names of the release's settings to hashes of their values, for a later comparison.
     ``leaving``: a person rolls back from the previous release, which is remembered with it.
     """
     text, new = json.dumps(adopted.as_json()) if adopted else "", json.dumps(release.as_json())
     mark = "left" if leaving else ""
     arguments = (site.run_dir, site.state, release.id, previous, text, pin, new, layout, mark)
-    ran = site.change("sh", "-c", _SWITCH, "sh", *arguments, limit=LOOK)
+    known = json.dumps(dict(settings)).encode() + b"\n"
+    ran = site.change("sh", "-c", _SWITCH, "sh", *arguments, stdin=known, limit=LOOK)
     demand(ran, f"could not put the files into {site.run_dir}")
 
 

@@ -3,12 +3,16 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
+from ci_lib.domain.differences import fingerprints, named
 from ci_lib.domain.errors import StepFault
 from ci_lib.domain.reasons import Reason
+
+_PINNED = ("image", "build")
+"""What the pin decides for a managed service."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,10 +29,11 @@ class Service:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parsed:
-    """A stack's services and the networks that must exist already."""
+    """A stack's services and the networks that must exist already; ``shared`` is all that no service owns."""
 
     services: Mapping[str, Service]
     external_networks: tuple[str, ...]
+    shared: Mapping[str, Any] = field(default_factory=dict)
 
     def workloads(self, managed: Iterable[str]) -> Mapping[str, int]:
         """The managed services that are to run, each with its number of instances."""
@@ -64,7 +69,20 @@ def parse(text: str, *, staged: str, run_dir: str) -> Parsed:
     return Parsed(
         services={name: _service(name, config or {}) for name, config in services.items()},
         external_networks=tuple(sorted(network.get("name") or key for key, network in external.items())),
+        shared={key: value for key, value in data.items() if key not in ("services", "name")},
     )
+
+
+def settings_of(parsed: Parsed, managed: Collection[str]) -> Mapping[str, str]:
+    """The name of every setting → SHA-256 of its value, without what the pin decides.
+
+    ``backend.environment.LOG_LEVEL`` is one of a service, ``top-level.volumes.data`` one that all share.
+    """
+    found: dict[str, str] = {}
+    for name, service in parsed.services.items():
+        pinned = _PINNED if name in managed else ()
+        found |= fingerprints(named(name), service.config, without=pinned)
+    return {**found, **fingerprints("top-level", parsed.shared)}
 
 
 def services_hash(parsed: Parsed, managed: Iterable[str]) -> str:
@@ -74,8 +92,8 @@ def services_hash(parsed: Parsed, managed: Iterable[str]) -> str:
     """
     settings = {name: dict(parsed.services[name].config) for name in managed}
     for config in settings.values():
-        config.pop("image", None)
-        config.pop("build", None)
+        for key in _PINNED:
+            config.pop(key, None)
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
 

@@ -5,7 +5,7 @@ the release has not (``.env``) is linked in, so that Compose sees the folder as 
 """
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,13 +16,13 @@ from ci_lib.domain.images import Release
 from ci_lib.domain.plan import Step, StepReport
 from ci_lib.domain.reasons import Reason
 from ci_lib.domain.target import Candidate, Wanted
-from ci_lib.domain.tree import tree_hash
+from ci_lib.domain.tree import entries, tree_hash
 from ci_lib.ports.protocols import Ran, Tree
 from ci_lib.ports.trees import as_tar, refuse_escapes
 from ci_lib.targets.compose.commands import Argv, compose
 from ci_lib.targets.compose.layout import Layout
 from ci_lib.targets.compose.memory import Memory
-from ci_lib.targets.compose.parsed import Parsed, differences, parse, services_hash
+from ci_lib.targets.compose.parsed import Parsed, differences, parse, services_hash, settings_of
 from ci_lib.targets.compose.pin import EXPLICIT, pinned
 from ci_lib.targets.compose.site import Site, demand
 from ci_lib.targets.trees import read_tree
@@ -82,6 +82,16 @@ class Stage:
     def files(self) -> tuple[str, ...]:
         """The paths of the checkout's files."""
         return tuple(self._tree)
+
+    @property
+    def entries(self) -> Mapping[str, str]:
+        """The checkout's files, as ``domain.tree`` spells them."""
+        return entries(self._tree)
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        """The settings of what ``resolve`` parsed, each with the hash of its value."""
+        return settings_of(self.plain, self._site.settings.managed) if self.plain else {}
 
     @property
     def command(self) -> Argv:
@@ -158,6 +168,7 @@ class Stage:
             workloads=parsed.workloads(managed),
             unmanaged=frozenset(parsed.workloads(set(parsed.services) - managed)),
             needs=self._needs(parsed),
+            settings=settings_of(parsed, managed),
         )
 
     def _needs(self, parsed: Parsed) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Callable, Collection, Mapping
 
+from ci_lib.domain.differences import Differences
 from ci_lib.domain.errors import StepFault
 from ci_lib.domain.images import Release
 from ci_lib.domain.outcome import CheckResult, Packet
@@ -14,6 +15,7 @@ from ci_lib.ports.protocols import Ran
 from ci_lib.targets.compose import files, images, preflight
 from ci_lib.targets.compose.backup import backup
 from ci_lib.targets.compose.commands import up
+from ci_lib.targets.compose.compare import compare
 from ci_lib.targets.compose.images import Logins
 from ci_lib.targets.compose.inside import diagnose
 from ci_lib.targets.compose.layout import Layout
@@ -84,6 +86,10 @@ class ComposeTarget:
     def resolve(self, wanted: Wanted) -> Candidate:
         """The release with its id, as the host understands its files."""
         return self._stage.resolve(wanted)
+
+    def compare(self, candidate: Candidate) -> Differences:
+        """Settings and files against those of the release that was switched to last."""
+        return compare(self._site, self._memory.read(), self._stage.entries, candidate)
 
     def preflight(self, candidate: Candidate) -> tuple[CheckResult, ...]:
         """The host and the parsed Compose file against their bounds, and whether one could come back."""
@@ -162,6 +168,7 @@ class ComposeTarget:
             previous=args["previous"],
             adopted=before,
             leaving=args["leaving"],
+            settings=self._stage.settings,
         )
         self._layout.follow(layout)
         self._lies = self._stage.ready

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from ci_lib.config.resolved import Resolved
+from ci_lib.domain.differences import fingerprints, named
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +41,15 @@ def configured(settings: Resolved) -> Specs:
     return {
         name: ServiceSpec(image=images[name], command=service.command, env=service.env)
         for name, service in settings.settings.process.services.items()
+    }
+
+
+def settings_of(specs: Specs) -> Mapping[str, str]:
+    """``api.command``, ``api.env.PORT`` → SHA-256 of the value."""
+    return {
+        key: value
+        for name, spec in specs.items()
+        for key, value in fingerprints(named(name), spec.as_json()).items()
     }
 
 

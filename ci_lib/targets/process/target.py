@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Callable, Mapping
 
 from ci_lib.config.resolved import Resolved
+from ci_lib.domain.differences import Differences, compared
 from ci_lib.domain.errors import StepFault
 from ci_lib.domain.images import Release
 from ci_lib.domain.outcome import CheckResult, Logs, Packet
@@ -20,7 +21,7 @@ from ci_lib.targets.process import services
 from ci_lib.targets.process.folders import Folders
 from ci_lib.targets.process.preflight import programs
 from ci_lib.targets.process.site import Site
-from ci_lib.targets.process.specs import Specs, configured, specs_hash
+from ci_lib.targets.process.specs import Specs, configured, settings_of, specs_hash
 
 _LIMIT = 10.0
 _BUSY_WAIT, _BUSY, _TIME_OVER = 30, 75, 124
@@ -76,7 +77,15 @@ class ProcessTarget:
         """
         specs = self._specs_of_kept(wanted.snapshot) if wanted.snapshot else configured(self._site.settings)
         release = Release(images=wanted.images, services=specs_hash(specs))
-        return Candidate(release=release, workloads=dict.fromkeys(specs, 1))
+        workloads = dict.fromkeys(specs, 1)
+        return Candidate(release=release, workloads=workloads, settings=settings_of(specs))
+
+    def compare(self, candidate: Candidate) -> Differences:
+        """How services are started now and would be; files are part of an image here."""
+        book = self._site.book()
+        current = book.find(book.current)
+        before = settings_of(current.specs) if current else {}
+        return Differences(settings=compared(before, candidate.settings))
 
     def preflight(self, candidate: Candidate) -> tuple[CheckResult, ...]:
         """Whether the programs that the services start with can be found and executed."""

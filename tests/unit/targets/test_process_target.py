@@ -312,6 +312,16 @@ def test_another_way_to_start_is_another_release(place: Place, before: str, afte
     assert place.release("v1").id == release.id
 
 
+def test_what_differs_in_how_services_are_started_is_told_by_name(place: Place) -> None:
+    place.deploy("v1")
+    place.config = TEXT.replace('"1"', '"2"')
+    target = place.target()
+    image = place.release("v1").images[0]
+    found = target.compare(target.resolve(Wanted(images=(image,))))
+    assert [(item.name, str(item.how)) for item in found.settings] == [("web.env.PORT", "changed")]
+    assert found.files == found.unknown == ()
+
+
 def test_a_release_that_nobody_remembers_is_not_started_somehow(place: Place) -> None:
     stranger = replace(place.deploy("v1"), services="0" * 64)
     with pytest.raises(StepFault, match="how release v1 is started is not remembered here"):
