@@ -53,6 +53,7 @@ AGREED = ("--reason", "because I said so", "--approver", "bob")
         (("deploy", *STAGING, "--image", "hello=builds/hello"), 2, "neither tag nor digest", "@sha256:"),
         (("deploy", *STAGING, "--image", "hello=evil/hello:1"), 2, "comes from builds/hello", "deploy.yml"),
         (("deploy", *STAGING, "--image", "hello=$(id)"), 2, "not an image reference", "lower case"),
+        (("deploy", *STAGING, *V1, "--plan-hash", "$(id)"), 2, "'$(id)' is not the hash of a plan", "`plan`"),
         (("deploy", *STAGING, "--version", "v9"), 3, "no build builds/hello/v9", "built"),
         (("promote", *STAGING, *V1), 2, "has no `requires:`", "deploy"),
         (("promote", "--environment", "production", *V1), 10, "never verified in staging", "staging"),
