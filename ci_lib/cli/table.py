@@ -178,6 +178,12 @@ VERBS = (
         example="deploy-actions restore-test --environment production",
     ),
     _verb(
+        name="drift",
+        summary="Compare what runs with what was deployed last, and change nothing.",
+        options=(*PLACE, LOCK_WAIT, *END),
+        example="deploy-actions drift --environment production",
+    ),
+    _verb(
         name="finalize",
         summary="Clear up after a run that was cancelled or killed; safe at any time.",
         options=(*PLACE, *END),

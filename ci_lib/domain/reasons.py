@@ -47,6 +47,7 @@ class Reason(StrEnum):
     GATE = "gate"
     RESTORE_TEST = "restore_test"
     CHANGED = "changed"
+    DRIFT = "drift"
     NOT_VERIFIED = "not_verified"
     NOT_REHEARSED = "not_rehearsed"
     CANNOT_DECIDE = "cannot_decide"
@@ -92,6 +93,7 @@ REASONS: dict[Reason, tuple[Exit, str]] = {
     Reason.GATE: (Exit.CHECK_FAILED, "A job of the gate failed."),
     Reason.RESTORE_TEST: (Exit.CHECK_FAILED, "The backup could not be restored in the test."),
     Reason.CHANGED: (Exit.CHECK_FAILED, "What serves is not what the records, or `--version`, say."),
+    Reason.DRIFT: (Exit.CHECK_FAILED, "What runs is not what was deployed last; nothing was changed."),
     Reason.NOT_VERIFIED: (Exit.NOT_VERIFIED, "The verified-image rule refused the release."),
     Reason.NOT_REHEARSED: (Exit.NOT_VERIFIED, "The migration was never rehearsed where it has to be."),
     Reason.CANNOT_DECIDE: (Exit.CANNOT_DECIDE, "The ledger is unreachable or damaged: no decision."),
@@ -145,6 +147,7 @@ class Verb(StrEnum):
     RESTORE = "restore"
     RESTORE_TEST = "restore-test"
     PROVISION = "provision"
+    DRIFT = "drift"
     FINALIZE = "finalize"
 
 

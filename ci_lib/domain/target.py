@@ -93,7 +93,10 @@ class Target(Protocol):
         """The releases it can go back to, newest first."""
 
     def resolve(self, wanted: Wanted) -> Candidate:
-        """Turn images and files into a release with an id, leaving no trace on the target."""
+        """Turn images and files into a release with an id, leaving no trace on the target.
+
+        Raises ``StepFault`` (PREFLIGHT) when a snapshot is not kept any more, or cannot be read.
+        """
 
     def compare(self, candidate: Candidate) -> Differences:
         """How settings and files differ from what serves; asked after ``resolve``, and where anything serves.
@@ -109,6 +112,12 @@ class Target(Protocol):
 
     def once(self, job: OneOff) -> Ran:
         """Run a command in an instance of its own; only asked of a target that supports MIGRATE."""
+
+    def drift(self, release: Release) -> tuple[CheckResult, ...]:
+        """What else is not as it was when ``release``, which the ledger says serves, was switched to.
+
+        The engine itself compares release, images and instances.
+        """
 
     def advice(self) -> tuple[str, ...]:
         """What a person who works on the target by hand has to know, a line each."""

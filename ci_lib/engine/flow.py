@@ -11,6 +11,7 @@ from ci_lib.domain.errors import ConfigFault, Refusal, StepFault
 from ci_lib.domain.outcome import Outcome, Return
 from ci_lib.domain.reasons import HALF_WAY, Reason, Status, Verb
 from ci_lib.engine.admit import check_backup, check_request
+from ci_lib.engine.drift import at_rest, compared, told
 from ci_lib.engine.facts import variables
 from ci_lib.engine.judge import described
 from ci_lib.engine.lock import holding
@@ -42,6 +43,7 @@ from ci_lib.plan.restore import restore as restore_plan
 from ci_lib.plan.restore import rollback_with_data
 from ci_lib.plan.rollback import rollback as rollback_plan
 from ci_lib.records.chain import Chain
+from ci_lib.records.ledger import last_served
 
 
 def deploy(request: Request, tools: Tools) -> Outcome:
@@ -190,6 +192,26 @@ def restore_test(request: Request, tools: Tools) -> Outcome:
         for row in rows:
             tools.reporter.check(row)
         return replace(run.judged(rows, None, Reason.RESTORE_TEST), notes=(f"backup {saved.name}",))
+
+    return Run(request=request, tools=tools).guarded(body)
+
+
+def drift(request: Request, tools: Tools) -> Outcome:
+    """Compare what runs with what the ledger says was deployed last, without lock, and change nothing."""
+
+    def body(run: Run) -> Outcome:
+        journal = at_rest(tools, wait=request.lock_wait)
+        recorded = last_served(read_chain(tools), tools.settings.environment)
+        if recorded is not None:
+            run.outcome = replace(run.base, version=recorded.version, release_id=recorded.id)
+        rows = compared(tools, recorded)
+        if at_rest(tools, wait=0) != journal:
+            raise Refusal("a run was at work meanwhile", hint="compare again", reason=Reason.LOCKED)
+        for row in rows:
+            tools.reporter.check(row)
+        if recorded is None and not rows:
+            return run.nothing_to_do("nothing was ever deployed here")
+        return told(run.judged(rows, None, Reason.DRIFT))
 
     return Run(request=request, tools=tools).guarded(body)
 

@@ -10,7 +10,8 @@ from ci_lib.engine.perform import LEASE
 from ci_lib.engine.tools import Tools
 from ci_lib.ports.protocols import PortFault
 
-_POLL = 2.0
+POLL = 2.0
+"""Seconds between two looks at a lock that is held."""
 
 
 def take(tools: Tools, *, wait: float) -> Lease:
@@ -30,8 +31,8 @@ def take(tools: Tools, *, wait: float) -> Lease:
                 tools.reporter.note("took over the lock of a run that died")
                 return lease
         if tools.clock.monotonic() >= deadline:
-            raise _locked(tools, held)
-        tools.clock.sleep(_POLL)
+            raise locked(tools, held)
+        tools.clock.sleep(POLL)
 
 
 @contextmanager
@@ -54,7 +55,8 @@ def _give_back(tools: Tools, lease: Lease) -> None:
         tools.reporter.warn(f"the lock could not be given back, it ends by itself: {fault}")
 
 
-def _locked(tools: Tools, held: Lease | None) -> Refusal:
+def locked(tools: Tools, held: Lease | None) -> Refusal:
+    """What is said while another run holds the lock."""
     where = f"{tools.settings.stack} {tools.settings.environment}"
     who = f" by {held.owner}" if held else ""
     return Refusal(

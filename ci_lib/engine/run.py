@@ -30,6 +30,9 @@ from ci_lib.records.chain import Chain
 _UNRECORDED = frozenset({Exit.USAGE, Exit.CANNOT_DECIDE, Exit.LOCKED, Exit.BUG})
 """Exits that leave no line in the ledger: nothing was decided, or the ledger is not to be had."""
 
+_LOOKING = frozenset({Verb.PREFLIGHT, Verb.RESTORE_TEST, Verb.DRIFT})
+"""Verbs that leave no line in the ledger, however they end."""
+
 
 @dataclass(slots=True, kw_only=True)
 class Run:
@@ -267,7 +270,7 @@ class Run:
         if isinstance(error, Refusal):
             outcome = replace(outcome, rule=error.rows)
         # A journal that is open belongs to whoever clears up, and so does the record of this run.
-        if self.performer is not None or self.request.verb in (Verb.PREFLIGHT, Verb.RESTORE_TEST):
+        if self.performer is not None or self.request.verb in _LOOKING:
             return outcome
         if error.exit in _UNRECORDED and not self.intent:
             return outcome

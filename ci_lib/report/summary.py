@@ -108,7 +108,7 @@ def _way(outcome: Outcome) -> str:
     start = code(outcome.previous_version) + before if outcome.previous_version else "nothing"
     if not outcome.version:
         return ""
-    if outcome.verb is Verb.BUILD:  # nothing runs differently
+    if outcome.verb in (Verb.BUILD, Verb.DRIFT):  # nothing runs differently
         return code(outcome.version)
     if not outcome.changes:  # it ended before it was known what runs
         return f"{code(outcome.version)}, not begun"

@@ -80,6 +80,19 @@ def _own(outcome: Outcome, words: _Words, show: Show) -> str:
             return _build(outcome, show)
         case Verb.RESTORE:
             return _restore(outcome, words)
+        case Verb.DRIFT:
+            return _drift(outcome, words)
+    return ""
+
+
+def _drift(outcome: Outcome, words: _Words) -> str:
+    """A comparison brings nothing in, so that nothing can be refused or begun."""
+    if outcome.reason is Reason.DRIFT:
+        return f"{words.where} has drifted: it is not as it was deployed; nothing was changed"
+    if outcome.reason is Reason.PASSED and not outcome.version:
+        return f"{words.where}: nothing was ever deployed here"
+    if outcome.reason is Reason.CANNOT_DECIDE:
+        return f"{words.where} cannot be compared: the ledger is unreachable or damaged"
     return ""
 
 
@@ -166,6 +179,8 @@ def _passed(verb: Verb, words: _Words) -> str:
             return f"{words.where} runs on the data of the backup"
         case Verb.RESTORE_TEST:
             return f"{words.where}: the backup can be restored"
+        case Verb.DRIFT:
+            return f"{words.where} is as it was deployed"
         case (
             Verb.DEPLOY | Verb.PROMOTE | Verb.ROLLBACK | Verb.POST_VERIFY | Verb.LINT_TEST | Verb.BUILD
         ):
@@ -212,6 +227,8 @@ def _stopped(verb: Verb, words: _Words) -> str:
             return f"{words.where}: not every database is as it should be"
         case Verb.FINALIZE:
             return f"{words.where} was not cleared up"
+        case Verb.DRIFT:
+            return f"{words.where} was not compared with what was deployed"
         case Verb.RESTORE | Verb.RESTORE_TEST:
             return f"{words.where}: the backup was not restored, and nothing was changed"
         case (

@@ -175,6 +175,8 @@ class FakeTarget:
     def resolve(self, wanted: Wanted) -> Candidate:
         files = self._world.files
         if wanted.snapshot:
+            if wanted.snapshot not in self._cluster.kept:
+                raise StepFault("that release is not kept here", reason=Reason.PREFLIGHT)
             files = self._cluster.kept[wanted.snapshot].files
         services = f"services of {self._environment}"
         release = Release(images=wanted.images, files=files, services=services)
@@ -183,6 +185,9 @@ class FakeTarget:
 
     def compare(self, candidate: Candidate) -> Differences:
         return Differences(unknown=("this target does not tell",))
+
+    def drift(self, release: Release) -> tuple[CheckResult, ...]:
+        return self._world.drifted
 
     def preflight(self, candidate: Candidate) -> tuple[CheckResult, ...]:
         return self._world.preflight
@@ -361,6 +366,7 @@ class World:
     failing: set[str] = field(default_factory=set)
     restarting: bool = False
     preflight: tuple[CheckResult, ...] = ()
+    drifted: tuple[CheckResult, ...] = ()
     listed: tuple[CheckResult, ...] = ()
     listed_for: list[Variables] = field(default_factory=list)
     needs: tuple[str, ...] = ()
@@ -505,6 +511,7 @@ _PLAYS = {
     Verb.RESTORE_TEST: flow.restore_test,
     Verb.PROVISION: flow.provision,
     Verb.FINALIZE: flow.finalize,
+    Verb.DRIFT: flow.drift,
     Verb.PREFLIGHT: flow.preflight,
 }
 

@@ -238,6 +238,25 @@ OUTCOMES = {
         changes=(Change(image=API, previous_digest=NEW),),
         steps=steps("prove", "check ready"),
     ),
+    "drifted": replace(
+        DEPLOYED,
+        verb=Verb.DRIFT,
+        status=Status.FAILED,
+        reason=Reason.DRIFT,
+        previous_version="",
+        changes=(),
+        steps=(),
+        preflight=(),
+        records=(),
+        notes=(),
+        checks=(
+            CheckResult(name="release", mark=Mark.PASSED, value="sha-2 (6617c8)", bound="sha-2 (6617c8)"),
+            CheckResult(name="file conf/a|b.conf", mark=Mark.FAILED, value="changed", bound="as deployed"),
+        ),
+        failure=Failure(
+            step="drift", cause="file conf/a|b.conf: changed, wanted as deployed", hint="nothing was changed"
+        ),
+    ),
     "rolled-back": ROLLED_BACK,
     "taken-down": replace(
         ROLLED_BACK,

@@ -374,3 +374,23 @@ def test_a_release_is_migrated_in_its_own_folder_before_it_is_started(project: P
         "Error: there is no such column",
     )
     assert (schema.read_text(), project.processes()) == ("3", before)
+
+
+def test_what_was_done_to_a_process_by_hand_is_told(project: Project) -> None:
+    project.deploy("v1")
+    words = ("drift", "--environment", "staging", "--json")
+
+    def drifted() -> list[str]:
+        text = project.run(*words, ends=4)
+        rows = json.loads(text[text.index("{") :])["checks"]
+        return [row["name"] for row in rows if row["mark"] == "failed"]
+
+    project.run(*words)
+    (served,) = project.state.glob("images/*/app.py")
+    original = served.read_text()
+    served.write_text(f"{original}# edited\n")
+    assert drifted() == ["image of web"]
+    served.write_text(original)
+    project.run(*words)
+    os.kill(int(project.status()["instances"][0]["instance"]), signal.SIGKILL)
+    assert drifted() == ["instances of web"]

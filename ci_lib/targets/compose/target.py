@@ -16,6 +16,7 @@ from ci_lib.targets.compose import files, images, preflight
 from ci_lib.targets.compose.backup import backup
 from ci_lib.targets.compose.commands import up
 from ci_lib.targets.compose.compare import compare
+from ci_lib.targets.compose.drift import drift
 from ci_lib.targets.compose.images import Logins
 from ci_lib.targets.compose.inside import diagnose
 from ci_lib.targets.compose.layout import Layout
@@ -106,6 +107,10 @@ class ComposeTarget:
         if current is not None and kept is None:
             rows.append(files.adoptable(self._site))
         return tuple(rows)
+
+    def drift(self, release: Release) -> tuple[CheckResult, ...]:
+        """Pin, labels and files against what the switch to the release put there."""
+        return drift(self._site, self._memory, release)
 
     def apply(self, step: Step) -> StepReport:
         """Perform a step."""
