@@ -84,6 +84,8 @@ def _facts(proposal: Proposal) -> Iterator[tuple[str, str]]:
     yield "hosts", ", ".join(proposal.hosts)
     for sentence in proposal.differences.unknown:
         yield "not compared", sentence
+    if proposal.unchanged and _changes(proposal):
+        yield "not applied", "the release is the same, so nothing is switched, and what changes waits"
     yield "migrations", _schema(proposal.schema)
     yield "interruption", _interruption(proposal)
 

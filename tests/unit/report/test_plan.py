@@ -138,6 +138,12 @@ def test_what_is_interrupted_depends_on_what_serves() -> None:
     assert said(replace(PLAIN, running=())) == "none: no service that is replaced runs"
 
 
+def test_what_changes_beside_a_release_that_serves_already_is_said_to_wait() -> None:
+    serves = replace(PLAIN, running=running(NEW), previous=NEW, good=True)
+    assert lines(plan(found(serves, CHANGED)), "not applied:").endswith("what changes waits")
+    assert "not applied" not in plan(found(serves)) + plan(found(PLAIN, CHANGED))
+
+
 def test_an_adopted_release_and_one_that_runs_beside_the_records_are_called_so() -> None:
     adopted = plan(found(replace(PLAIN, previous=ADOPTED, adopted=ADOPTED), Differences(unknown=("why",))))
     assert "becomes the way back" in lines(adopted, "adoption:")
