@@ -11,12 +11,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ci_lib.domain.errors import Refusal
 from ci_lib.domain.gate import JobResult
 from ci_lib.domain.outcome import CheckResult, Mark, StepResult
-from ci_lib.domain.reasons import Reason
-from ci_lib.domain.state import Entry, Lease
-from ci_lib.domain.store import Record
+from ci_lib.domain.state import Entry, Lease, lost_lock
+from ci_lib.domain.store import Record, Still
 from ci_lib.ports.protocols import NotFound, Ran, Response, Tree
 from ci_lib.records import chain
 from ci_lib.records.statement import plain
@@ -268,9 +266,12 @@ class MemoryState:
             return None
         self.fence += 1
         until = self._now() + int(seconds)
-        self.lease = Lease(owner=owner, holder=f"holder-{self.fence}", until=until, fence=self.fence)
+        lease = Lease(
+            owner=owner, holder=f"holder-{self.fence}", until=until, fence=self.fence, since=self._now()
+        )
+        self.lease = lease
         self.tick("acquired")
-        return self.lease
+        return lease
 
     def begin(self, lease: Lease, entry: Entry, *, seconds: float) -> None:
         self._writes("begin")
@@ -293,9 +294,14 @@ class MemoryState:
 
     def release(self, lease: Lease) -> None:
         self._writes("release")
-        if self._mine(lease):
+        if self.mine(lease):
             self.lease = None
         self.tick("released")
+
+    def expire(self) -> None:
+        """Let the time of the lease be over, as it is when its holder has slept for long."""
+        if self.lease is not None:
+            self.lease = replace(self.lease, until=0)
 
     def _writes(self, what: str) -> None:
         self.tick(what)
@@ -303,12 +309,13 @@ class MemoryState:
             raise self.fault
 
     def _hold(self, lease: Lease, seconds: float) -> None:
-        if not self._mine(lease):
-            raise Refusal("the lock was lost", reason=Reason.LOST_LOCK)
+        if not self.mine(lease):
+            raise lost_lock()
         assert self.lease is not None
         self.lease = replace(self.lease, until=self._now() + int(seconds))
 
-    def _mine(self, lease: Lease) -> bool:
+    def mine(self, lease: Lease) -> bool:
+        """Whether nobody else has taken the lock since."""
         return self.lease is not None and (self.lease.holder, self.fence) == (lease.holder, lease.fence)
 
     def _now(self) -> int:
@@ -334,12 +341,16 @@ class MemoryStore:
             raise self.fault
         return self.ledgers.get(stack, b"")
 
-    def append(self, stack: str, *bodies: Mapping[str, Any]) -> tuple[Record, ...]:
+    def append(
+        self, stack: str, *bodies: Mapping[str, Any], still: Still | None = None
+    ) -> tuple[Record, ...]:
         what = ", ".join(f"{body['type']} {body['phase']}" for body in map(plain, bodies))
         self.tick(f"append {what}")
         if self.fault is not None and not self.deaf:
             raise self.fault
         self.deaf = max(0, self.deaf - 1)
+        if still is not None:
+            still(self.ledgers.get(stack, b""))
         records = tuple(self._added(stack, body) for body in bodies)
         self.tick(f"appended {what}")
         return records

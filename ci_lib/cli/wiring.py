@@ -21,7 +21,7 @@ from ci_lib.domain.backups import Backups
 from ci_lib.domain.errors import Refusal
 from ci_lib.domain.images import Reference
 from ci_lib.domain.outcome import CheckResult
-from ci_lib.domain.state import State
+from ci_lib.domain.state import Fence, unfenced
 from ci_lib.domain.target import Containers, Target
 from ci_lib.engine.tools import Tools, Variables
 from ci_lib.images.credentials import Credential, DockerCredentials, config_path
@@ -29,7 +29,8 @@ from ci_lib.ports.protocols import Clock, Host, Net, Process
 from ci_lib.ports.system import SystemClock
 from ci_lib.records.trust import Trust
 
-if TYPE_CHECKING:  # a driver, loaded for the stacks that it realises
+if TYPE_CHECKING:  # loaded where they are used
+    from ci_lib.stores.state import HostState
     from ci_lib.targets.compose.site import Site as ComposeSite
 
 _BASE = ("PATH", "HOME", "LANG")
@@ -55,14 +56,15 @@ def built(session: Session, settings: Resolved) -> Iterator[Built]:
         hosts = Hosts(session, settings.folder, stack)
         settings, policy, trust = _governed(session, settings, hosts)
         host = hosts(settings.host, settings.hosts[settings.host])
-        target, containers = TARGETS[settings.target](session, settings, host)
+        state = _state(settings, host)
+        target, containers = TARGETS[settings.target](session, settings, host, state.fence)
         backups = _backups(session, settings, host)
         yield Built(
             tools=Tools(
                 settings=settings,
                 ci=session.facts,
                 target=target,
-                state=_state(settings, host),
+                state=state,
                 store=store_at(session, settings.records, settings.hosts, settings.folder, hosts, stack),
                 clock=SystemClock(),
                 reporter=session.reporter,
@@ -109,21 +111,21 @@ def _governed(
     return settings, policy, trust
 
 
-def _compose(session: Session, settings: Resolved, host: Host) -> tuple[Target, Containers]:
+def _compose(session: Session, settings: Resolved, host: Host, fence: Fence) -> tuple[Target, Containers]:
     from ci_lib.targets.compose.inside import ComposeContainers
     from ci_lib.targets.compose.target import ComposeTarget
 
-    site = _site(session, settings, host)
+    site = _site(session, settings, host, fence)
     session.mask(secrets_of(host, site.run_dir))
     target = ComposeTarget(site=site, logins=_login(session, settings), secret=session.secret)
     return target, ComposeContainers(site)
 
 
-def _site(session: Session, settings: Resolved, host: Host) -> "ComposeSite":
+def _site(session: Session, settings: Resolved, host: Host, fence: Fence = unfenced) -> "ComposeSite":
     from ci_lib.targets.compose.site import Site
 
     environment = _bare(session.env) if host.local else ()
-    return Site(settings=settings, host=host, clock=SystemClock(), environment=environment)
+    return Site(settings=settings, host=host, clock=SystemClock(), environment=environment, fence=fence)
 
 
 def _backups(session: Session, settings: Resolved, host: Host) -> Backups | None:
@@ -141,25 +143,32 @@ def _bare(env: Mapping[str, str]) -> tuple[str, ...]:
     return ("-i", *(f"{name}={value}" for name, value in kept.items()))
 
 
-def _process(session: Session, settings: Resolved, host: Host) -> tuple[Target, Containers]:
+def _process(session: Session, settings: Resolved, host: Host, fence: Fence) -> tuple[Target, Containers]:
+    from ci_lib.ports.flock import locked
     from ci_lib.ports.processes import SystemProcesses
     from ci_lib.targets.process.target import ProcessTarget
 
     base = {name: session.env[name] for name in _BASE if name in session.env}
     target = ProcessTarget(
-        settings=settings, host=host, processes=SystemProcesses(), clock=SystemClock(), base=base
+        settings=settings,
+        host=host,
+        processes=SystemProcesses(),
+        clock=SystemClock(),
+        base=base,
+        fence=fence,
+        locked=locked,
     )
     return target, target
 
 
-TARGETS: Final[Mapping[str, Callable[[Session, Resolved, Host], tuple[Target, Containers]]]] = {
+TARGETS: Final[Mapping[str, Callable[[Session, Resolved, Host, Fence], tuple[Target, Containers]]]] = {
     "compose": _compose,
     "process": _process,
 }
 """Drivers by the name that ``target:`` has in deploy.yml."""
 
 
-def _state(settings: Resolved, host: Host) -> State:
+def _state(settings: Resolved, host: Host) -> "HostState":
     from ci_lib.stores.state import HostState
 
     driver = settings.settings.compose if settings.target == "compose" else settings.settings.process

@@ -28,6 +28,10 @@ class Record:
         return value if isinstance(value, str) else ""
 
 
+Still = Callable[[bytes], None]
+"""Looks at a ledger that others have written to, and raises where records must not be added any more."""
+
+
 class Store(Protocol):
     """The ledger of every stack.
 
@@ -38,8 +42,15 @@ class Store(Protocol):
     def read(self, stack: str) -> bytes:
         """All lines of a stack's ledger, each ended by a line feed; empty when it has none."""
 
-    def append(self, stack: str, *bodies: Mapping[str, Any]) -> tuple[Record, ...]:
-        """Add records to the chain, durably and all of them or none, whoever else is writing."""
+    def append(
+        self, stack: str, *bodies: Mapping[str, Any], still: Still | None = None
+    ) -> tuple[Record, ...]:
+        """Add records to the chain, durably and all of them or none, whoever else is writing.
+
+        ``still`` is asked, with all lines, whether they are to be added to just these; what it raises is
+        raised, and nothing added. It need not be asked where nobody but this object has written since it last
+        read or wrote.
+        """
 
     def publish(self, stack: str, *, history: tuple[str, ...], verified: str = "") -> None:
         """Bring the text views up to date: ``deploy-history.log`` and ``verified/<stack>.txt``.

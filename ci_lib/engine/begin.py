@@ -63,6 +63,7 @@ def begin(
     """
     entry = {
         "event": "begin",
+        "owner": lease.owner,
         "intent": intent,
         "owed": list(owed),
         "verb": str(outcome.verb),

@@ -1,6 +1,6 @@
 """The end of a run: the outcome goes into the ledger, the text views and the journal, in that order."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -9,10 +9,11 @@ from ci_lib.domain.images import Release
 from ci_lib.domain.outcome import Failure, Outcome
 from ci_lib.domain.plan import StepKind
 from ci_lib.domain.reasons import Reason, Status
-from ci_lib.domain.state import Entry, Lease
+from ci_lib.domain.state import Entry, Lease, lost_lock
+from ci_lib.domain.store import Still
 from ci_lib.engine.tools import Seal, Tools
 from ci_lib.ports.protocols import PortFault
-from ci_lib.records.chain import Chain
+from ci_lib.records.chain import Chain, check
 from ci_lib.records.ledger import holds
 from ci_lib.records.statement import plain
 from ci_lib.records.views import history_lines
@@ -20,6 +21,7 @@ from ci_lib.records.views import history_lines
 _END = 60.0
 
 Body = Mapping[str, Any]
+Ended = Callable[[Chain, str], bool]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,13 +53,16 @@ def close(
     late: bool = False,
     owed: Sequence[Body] = (),
     withhold: bool = False,
+    unless: Ended | None = None,
 ) -> Outcome:
     """Record the outcome and end the journal; returns it with record ids and the ledger's head.
 
     When the ledger cannot be written the journal stays open and keeps the records: the next run writes them
     then, marked late. A green outcome becomes one that needs a person, a red one keeps its reason. ``owed``
     are records that an earlier run could not write. ``withhold``: the ledger is known to be unusable and the
-    run went on without it; it is not written to, and the outcome stays what it is.
+    run went on without it; it is not written to, and the outcome stays what it is. ``unless`` says of a
+    ledger whether the intent has its end by now: then ``Refusal`` (LOST_LOCK) is raised and nothing recorded.
+    Whoever took the lock over has recorded it, and a second one would come behind what runs by now.
     """
     notes = notes or Notes()
     more: dict[str, str | bool] = {"ref": intent}
@@ -77,14 +82,31 @@ def close(
         bodies.append(notes.seal(verdict) if notes.seal else verdict)
     if withhold:
         return _kept_in_journal(tools, lease, outcome, bodies)
-    return record(tools, lease, outcome, bodies)
+    return record(tools, lease, outcome, bodies, still=_unless(unless, intent) if unless else None)
 
 
-def record(tools: Tools, lease: Lease | None, outcome: Outcome, bodies: Sequence[Body]) -> Outcome:
+def _unless(ended: Ended, intent: str) -> Still:
+    def still(data: bytes) -> None:
+        if ended(check(data), intent):
+            raise lost_lock()
+
+    return still
+
+
+def record(
+    tools: Tools,
+    lease: Lease | None,
+    outcome: Outcome,
+    bodies: Sequence[Body],
+    *,
+    still: Still | None = None,
+) -> Outcome:
     """Write records, and the views of them, and end the journal: the second half of ``close``."""
     try:
-        records = tools.store.append(tools.settings.stack, *bodies)
+        records = tools.store.append(tools.settings.stack, *bodies, still=still)
     except (Refusal, PortFault) as fault:
+        if isinstance(fault, Refusal) and fault.reason is Reason.LOST_LOCK:
+            raise
         return _unrecorded(tools, lease, outcome, fault, bodies)
     ended = end_journal(tools, lease, {"event": "end", "status": str(outcome.status)})
     viewed = _views(tools, bodies)

@@ -4,12 +4,14 @@ config → digests → lock → recover → observe → plan → intent → step
 ``Outcome``; only a defect of this library raises.
 """
 
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from functools import partial
 
 from ci_lib.domain.errors import ConfigFault, Refusal, StepFault
 from ci_lib.domain.outcome import Outcome, Return
 from ci_lib.domain.reasons import HALF_WAY, Reason, Status, Verb
+from ci_lib.domain.state import Lease
 from ci_lib.engine.admit import check_backup, check_request
 from ci_lib.engine.drift import at_rest, compared, told
 from ci_lib.engine.facts import variables
@@ -82,8 +84,8 @@ def migrate(request: Request, tools: Tools) -> Outcome:
     return Run(request=request, tools=tools).guarded(body)
 
 
-def rollback(request: Request, tools: Tools, *, inner: bool = False) -> Outcome:
-    """Go back to a release that served here before; ``inner``: as a part of another run.
+def rollback(request: Request, tools: Tools, *, inner: Lease | None = None) -> Outcome:
+    """Go back to a release that served here before; ``inner``: as a part of another run, under its lock.
 
     ``--last-good`` does not need the ledger: when that cannot be read, the target's own memory decides,
     and the record is written later.
@@ -91,7 +93,7 @@ def rollback(request: Request, tools: Tools, *, inner: bool = False) -> Outcome:
 
     def body(run: Run) -> Outcome:
         (check_backup if request.backup else check_request)(request, tools)
-        with holding(tools, wait=request.lock_wait) as lease:
+        with holding(tools, wait=request.lock_wait) if inner is None else nullcontext(inner) as lease:
             chain = run.cleared_up(lease)
             if request.backup:
                 ground = survey_rollback_with_data(request, tools, chain)
@@ -101,7 +103,7 @@ def rollback(request: Request, tools: Tools, *, inner: bool = False) -> Outcome:
             ground, plan = planned(ground, tools, rollback_plan)
             return run.carry_out(lease, ground, plan, recorded=chain is not None)
 
-    return Run(request=request, tools=tools, inner=inner).guarded(body)
+    return Run(request=request, tools=tools, inner=inner is not None).guarded(body)
 
 
 def post_verify(request: Request, tools: Tools) -> Outcome:
@@ -112,21 +114,26 @@ def post_verify(request: Request, tools: Tools) -> Outcome:
     """
 
     def body(run: Run) -> Outcome:
-        with holding(tools, wait=request.lock_wait) as lease:
+        with ExitStack() as held:
+            lease = held.enter_context(holding(tools, wait=request.lock_wait))
             ground = survey_serving(request, tools, run.ledger_of(lease))
             plan = (*examined(ground, "checks", "verify"), *approved(ground))
             outcome = run.carry_out(lease, ground, plan)
-            failed = outcome.reason is Reason.CHECKS and request.rollback_on_failure
-            # Still under the lock, which the same owner may take again: nobody can come in between.
-            return after_failed_checks(run, outcome) if failed else outcome
+            if outcome.reason is not Reason.CHECKS or not request.rollback_on_failure:
+                return outcome
+            # Under the same lock: taken anew, it might be that of another release by now.
+            both = after_failed_checks(run, outcome, lease)
+            if both.reason is Reason.CANCELLED:
+                held.pop_all()  # the lock is kept, for whoever clears up
+            return both
 
     return Run(request=request, tools=tools).guarded(body)
 
 
-def after_failed_checks(run: Run, failed: Outcome) -> Outcome:
+def after_failed_checks(run: Run, failed: Outcome, lease: Lease) -> Outcome:
     """Go back to the last good release, and tell both stories in one outcome."""
     request = replace(run.request, verb=Verb.ROLLBACK, version="", last_good=True, schema=KEEP)
-    back = rollback(request, run.tools, inner=True)
+    back = rollback(request, run.tools, inner=lease)
     way = Return(
         version=back.version,
         release_id=back.release_id,
@@ -140,8 +147,8 @@ def after_failed_checks(run: Run, failed: Outcome) -> Outcome:
         failed = replace(failed, failure=replace(failed.failure, hint=hint))
     if back.green:
         status, reason = Status.ROLLED_BACK, Reason.ROLLED_BACK
-    elif back.reason is Reason.CANCELLED:
-        status, reason = Status.UNKNOWN, Reason.CANCELLED
+    elif back.reason in (Reason.CANCELLED, Reason.LOST_LOCK):
+        status, reason = Status.UNKNOWN, back.reason
     return replace(
         failed,
         status=status,

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from ci_lib.config.migration import Migration
-from ci_lib.domain.errors import DeployError, StepFault
+from ci_lib.domain.errors import DeployError, Refusal, StepFault
 from ci_lib.domain.images import Release
 from ci_lib.domain.plan import Step, StepKind, StepReport
 from ci_lib.domain.reasons import Reason
@@ -92,6 +92,8 @@ class Migrator:
             self._show(ran)
             blamed = f"{tool.blamed(ran)}: " if tool.blamed(ran) else ""
             why = "" if ran.ok else f"{blamed}{reason(ran)}"
+        except Refusal:  # the lock was lost, and nothing of it is ours to look at any more
+            raise
         except (DeployError, PortFault) as fault:
             why = str(fault)
         after = self._after(step)
@@ -132,6 +134,8 @@ class Migrator:
     def _after(self, step: Step) -> Schema | None:
         try:
             return self.read(step)
+        except Refusal:
+            raise
         except (DeployError, PortFault) as fault:
             self._tools.reporter.warn(str(fault))
             return None

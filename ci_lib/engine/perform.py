@@ -125,11 +125,13 @@ class Performer:
         """Write the journal before a step; a step that cannot be announced is not done, nor undone.
 
         A line costs a round trip, so a step that recovery need not know of (neither changing nor ``told``)
-        gets one only when the lease would end before it: as long as the lease holds, nobody else can have
-        taken over.
+        gets one only when the lease would end before it. Our clock proves nothing about the lease, since it
+        stands still with a suspended machine: what a target changes on its host is fenced there. A hook's
+        doings are not, so it is announced always.
         """
         now = self._tools.clock.monotonic()
-        if told or step.kind in JOURNALLED or self._held < now + step.time_limit + LEASE_SLACK / 2:
+        told = told or step.kind in JOURNALLED or step.kind is StepKind.HOOK
+        if told or self._held < now + step.time_limit + LEASE_SLACK / 2:
             self._note(step, entry)
         begun.append(step)
         self.done.changed = self.done.changed or step.kind in CHANGING

@@ -1,9 +1,10 @@
 """Clearing up after a run that was killed: the journal on the target is the only truth about progress."""
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
-from ci_lib.domain.errors import StepFault
+from ci_lib.domain.errors import Refusal, StepFault
 from ci_lib.domain.images import Release
 from ci_lib.domain.outcome import Change, Failure, Outcome
 from ci_lib.domain.plan import BLAMING, Plan, Step, StepKind
@@ -12,7 +13,7 @@ from ci_lib.domain.state import Entry, Lease
 from ci_lib.engine.close import Notes, close, end_journal, record_late
 from ci_lib.engine.facts import variables
 from ci_lib.engine.interrupted import with_schema
-from ci_lib.engine.perform import Performer, comes_back, way_back
+from ci_lib.engine.perform import LEASE_SLACK, Performer, comes_back, way_back
 from ci_lib.engine.tools import Tools
 from ci_lib.records import ledger
 from ci_lib.records.chain import Chain
@@ -76,7 +77,8 @@ def recover(tools: Tools, lease: Lease, chain: Chain | None) -> Outcome | None:
     outcome = _outcome(tools, lease, begin, plan[: started + 1], plan, gone_back)
     outcome = with_schema(tools, lease, outcome, entries, plan[: started + 1])
     release = Release.from_json(begin["release"]) if begin["release"] else None
-    return close(
+    closing = partial(
+        close,
         tools,
         lease,
         outcome,
@@ -87,6 +89,13 @@ def recover(tools: Tools, lease: Lease, chain: Chain | None) -> Outcome | None:
         owed=begin.get("owed", ()),
         withhold=chain is None,
     )
+    try:
+        return closing(unless=ledger.is_closed)
+    except Refusal:
+        # Either another run took over from this one, or the interrupted one woke and told its own end, which
+        # is not how it ended any more.
+        tools.state.note(lease, {"event": "closing"}, seconds=LEASE_SLACK)
+        return closing()
 
 
 def _abandoned(tools: Tools, chain: Chain | None) -> Outcome | None:
@@ -99,7 +108,11 @@ def _abandoned(tools: Tools, chain: Chain | None) -> Outcome | None:
     outcome = replace(_base(begin, tools), status=Status.FAILED, failure=cause)
     notes = Notes(restored=ledger.restored_by(chain, intent.id))
     release = Release.from_json(begin["release"])
-    return close(tools, None, outcome, release=release, intent=intent.id, notes=notes)
+    end = partial(close, tools, None, outcome, release=release, intent=intent.id, notes=notes)
+    try:
+        return end(unless=ledger.has_end)
+    except Refusal:  # it woke, found that it had lost the lock, and told that itself
+        return None
 
 
 def _outcome(

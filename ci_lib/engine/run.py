@@ -173,6 +173,7 @@ class Run:
             notes=notes,
             owed=debts,
             withhold=not recorded,
+            unless=ledger.has_end,
         )
 
     def nothing_to_do(self, why: str) -> Outcome:
@@ -274,4 +275,8 @@ class Run:
             return outcome
         if error.exit in _UNRECORDED and not self.intent:
             return outcome
-        return close(self.tools, None, outcome, release=self.release, intent=self.intent)
+        ended = ledger.has_end
+        try:
+            return close(self.tools, None, outcome, release=self.release, intent=self.intent, unless=ended)
+        except Refusal:  # whoever took the lock over has recorded that it never began
+            return outcome

@@ -1,19 +1,16 @@
 """File operations with Python's own hands, on the machine that we run on."""
 
-import fcntl
 import os
 import secrets
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ci_lib.domain.text import one_line
-from ci_lib.ports.protocols import NotFound, PortFault, TimedOut, Tree
+from ci_lib.ports.flock import locked
+from ci_lib.ports.protocols import NotFound, PortFault, Tree
 from ci_lib.ports.scripts import LOCK_LIMIT
 from ci_lib.ports.trees import escaped, refuse_escapes
-
-_POLL = 0.01  # seconds
 
 
 class DirectFiles:
@@ -39,7 +36,7 @@ class DirectFiles:
         """Append and fsync under the lock if the file has just this size; else return False."""
         with self._faults(path, "written"):
             _make_folder(Path(path).parent, 0o700)
-            with self._locked(path + ".lock"):
+            with locked(path + ".lock", wait=LOCK_LIMIT):
                 size = Path(path).stat().st_size if Path(path).exists() else 0
                 if size != expected_size:
                     return False
@@ -60,22 +57,6 @@ class DirectFiles:
             for path, file in tree.items():
                 _make_folder((base / path).parent, 0o755)
                 _replace(base / path, file.data, file.mode)
-
-    @contextmanager
-    def _locked(self, path: str) -> Iterator[None]:
-        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            deadline = time.monotonic() + LOCK_LIMIT
-            while True:
-                with suppress(BlockingIOError):
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                if time.monotonic() >= deadline:
-                    raise TimedOut(f"{one_line(path)} on {self._name} was not free in {LOCK_LIMIT} s")
-                time.sleep(_POLL)
-            yield
-        finally:
-            os.close(lock)
 
     @contextmanager
     def _faults(self, path: str, done: str) -> Iterator[None]:

@@ -232,3 +232,10 @@ class Processes(Protocol):
 
     def stop(self, process: Process, *, grace: float) -> None:
         """End its process group: SIGTERM, then SIGKILL after ``grace`` seconds; gone is fine."""
+
+
+class Locked(Protocol):
+    """Holding an advisory lock of this machine for a block; see ``ports/flock.py``."""
+
+    def __call__(self, path: str, *, wait: float) -> AbstractContextManager[None]:
+        """Lock the file ``path``; raise ``TimedOut`` when that takes longer than ``wait`` seconds."""

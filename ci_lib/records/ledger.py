@@ -276,6 +276,12 @@ def is_closed(chain: Chain, intent: str) -> bool:
     return False
 
 
+def has_end(chain: Chain, intent: str) -> bool:
+    """Whether any outcome refers to an intent, also one that does not know what became of it."""
+    found = chain.newest_first(f'"ref":"{intent}"') if intent else iter(())
+    return any(record.text("ref") == intent for record in found)
+
+
 def _verifications(
     record: Record, chain: Chain, revoked: Mapping[str, Record], agreed: tuple[Approval, ...]
 ) -> Iterator[Verification]:

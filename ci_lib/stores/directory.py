@@ -11,7 +11,7 @@ from typing import Any
 
 from ci_lib.domain.errors import Refusal
 from ci_lib.domain.reasons import Reason
-from ci_lib.domain.store import Record
+from ci_lib.domain.store import Record, Still
 from ci_lib.ports.protocols import Clock, Host, NotFound, PortFault, TimedOut, UnknownHostKey, Unreachable
 from ci_lib.records import chain
 from ci_lib.stores.chained import chained
@@ -89,11 +89,15 @@ class DirectoryStore:
         self._remember(path, len(data), data)
         return data
 
-    def append(self, stack: str, *bodies: Mapping[str, Any]) -> tuple[Record, ...]:
+    def append(
+        self, stack: str, *bodies: Mapping[str, Any], still: Still | None = None
+    ) -> tuple[Record, ...]:
         """Append to the chain; tried again as long as somebody else is faster."""
         path = self._ledger(stack)
         try:
             for _ in range(_TRIES):
+                if still is not None and path not in self._tails:
+                    still(self.read(stack))
                 end = self._end(path)
                 records = chained(bodies, seq=end.seq, prev=end.prev)
                 data = "".join(f"{record.raw}\n" for record in records).encode()

@@ -13,7 +13,7 @@ from typing import Any, Final
 from ci_lib.domain.branch import Branch, BranchFile
 from ci_lib.domain.errors import Refusal
 from ci_lib.domain.reasons import Reason
-from ci_lib.domain.store import Record
+from ci_lib.domain.store import Record, Still
 from ci_lib.ports.protocols import Clock, PortFault, TimedOut, UnknownHostKey, Unreachable
 from ci_lib.records import chain
 from ci_lib.stores.branch_head import Change, Head
@@ -39,24 +39,34 @@ class GitStore:
         self._branch = branch
         self._head = Head(branch=branch, clock=clock)
         self._seen: dict[str, dict[str, BranchFile]] = {}
+        self._read: dict[str, str] = {}
+        """Of each stack the commit whose lines were read last."""
 
     def read(self, stack: str) -> bytes:
         """All lines of the ledger; a line is there whole or not at all."""
         try:
-            tip = self._head.newest()
-            files = self._branch.files(tip, folder_of(stack)) if tip else {}
-            self._compare(stack, files)
-            names = in_order(files)
-            return joined(names, self._branch.read([files[name].id for name in names]))
+            return self._lines(self._head.newest(), stack)
         except UnknownHostKey:
             raise
         except PortFault as fault:
             raise self._undecided(fault) from fault
 
-    def append(self, stack: str, *bodies: Mapping[str, Any]) -> tuple[Record, ...]:
+    def _lines(self, tip: str, stack: str) -> bytes:
+        files = self._branch.files(tip, folder_of(stack)) if tip else {}
+        self._compare(stack, files)
+        names = in_order(files)
+        lines = joined(names, self._branch.read([files[name].id for name in names]))
+        self._read[stack] = tip
+        return lines
+
+    def append(
+        self, stack: str, *bodies: Mapping[str, Any], still: Still | None = None
+    ) -> tuple[Record, ...]:
         """Append to the chain; tried again as long as somebody else is faster."""
 
         def change(tip: str) -> Change:
+            if still is not None and self._read.get(stack) != tip:
+                still(self._lines(tip, stack))
             seq, prev = self._end(tip, stack)
             records = chained(bodies, seq=seq, prev=prev)
             data = "".join(f"{record.raw}\n" for record in records).encode()

@@ -1,6 +1,6 @@
 """Lock and journal in a folder on the target's host.
 
-``lease`` holds four lines: owner, holder, until, fence. ``journal.jsonl`` holds the steps of the newest run.
+``lease`` has five lines: owner, holder, until, fence, since. ``journal.jsonl`` holds the newest run's steps.
 Every line of the journal is written by the same script that checks the fencing number and moves ``until``,
 under one ``flock``, so that a run which lost the lock cannot write, nor act, any more.
 """
@@ -10,9 +10,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from ci_lib.domain.errors import Refusal
-from ci_lib.domain.reasons import Reason
-from ci_lib.domain.state import Entry, Lease
+from ci_lib.domain.state import FENCED_OUT, FENCED_OUT_SAYS, Entry, Lease, lost_lock
 from ci_lib.ports.protocols import Host, NotFound, Ran, Unreachable
 
 _LIMIT = 60.0
@@ -21,14 +19,18 @@ _OPEN = """
 set -eu; umask 077
 [ -d "$1" ] || { umask 022; mkdir -p "$(dirname "$1")"; umask 077; mkdir -p "$1"; }
 cd "$1"; exec 9>>lease.lock; flock -w 20 9
-now=$(date +%s); owner=; holder=; until=0; fence=0
-if [ -s lease ]; then { IFS= read -r owner; IFS= read -r holder; read -r until; read -r fence; } < lease; fi
-put() { printf '%s\\n' "$owner" "$holder" "$until" "$fence" > lease.new; sync lease.new; mv lease.new lease; }
+now=$(date +%s); owner=; holder=; until=0; fence=0; since=0
+if [ -s lease ]; then
+  { IFS= read -r owner; IFS= read -r holder; read -r until; read -r fence; read -r since || since=0; } < lease
+fi
+put() {
+  printf '%s\\n' "$owner" "$holder" "$until" "$fence" "$since" > lease.new; sync lease.new; mv lease.new lease
+}
 """
 
 _ACQUIRE = _OPEN + """
 if [ "$until" -gt "$now" ] && [ "$owner" != "$2" ] && [ "$holder" != "$5" ]; then exit 3; fi
-owner=$2; holder=$3; until=$((now + $4)); fence=$((fence + 1)); put; echo "$until $fence"
+owner=$2; holder=$3; until=$((now + $4)); fence=$((fence + 1)); since=$now; put; echo "$until $fence $since"
 [ ! -e journal.jsonl ] || cat journal.jsonl
 """
 
@@ -55,9 +57,18 @@ owner=; holder=; until=0; put
 # Looking must leave no trace, so no folder is made and no lock file is opened for writing.
 _PEEK = """
 [ -s "$1/lease" ] || exit 0
-{ IFS= read -r owner; IFS= read -r holder; read -r until; read -r fence; } < "$1/lease"
+cd "$1"
+{ IFS= read -r owner; IFS= read -r holder; read -r until; read -r fence; read -r since || since=0; } < lease
 [ "$until" -gt "$(date +%s)" ] || exit 0
-printf '%s\\n' "$owner" "$holder" "$until" "$fence"
+printf '%s\\n' "$owner" "$holder" "$until" "$fence" "$since"
+"""
+
+# $1 folder, $2 holder, $3 fence; what follows is the command. The lease is exchanged by a rename: it is read
+# whole without its lock.
+_FENCED = f"""
+{{ IFS= read -r owner; IFS= read -r holder; read -r until; read -r fence; }} < "$1/lease" || holder=
+if [ "$holder" != "$2" ] || [ "$fence" != "$3" ]; then echo '{FENCED_OUT_SAYS}' >&2; exit {FENCED_OUT}; fi
+shift 3; exec "$@"
 """
 
 _BUSY = 4
@@ -70,15 +81,17 @@ class HostState:
     def __init__(self, *, host: Host, folder: str) -> None:
         self._host = host
         self._folder = folder
+        self._lease: Lease | None = None
         self._read: tuple[Entry, ...] | None = None
         """The journal as it was when the lock was taken, until we write to it."""
 
     def peek(self) -> Lease | None:
         """Who holds the lock now."""
         lines = self._script(_PEEK).stdout.splitlines()
-        if len(lines) != 4:
+        if len(lines) != 5:
             return None
-        return Lease(owner=lines[0], holder=lines[1], until=int(lines[2]), fence=int(lines[3]))
+        until, fence, since = map(int, lines[2:])
+        return Lease(owner=lines[0], holder=lines[1], until=until, fence=fence, since=since)
 
     def acquire(self, owner: str, *, seconds: float, instead_of: str = "") -> Lease | None:
         """Take the lock; see ``State``."""
@@ -87,9 +100,19 @@ class HostState:
         if ran.code == 3:
             return None
         line, _, journal = ran.stdout.partition("\n")
-        until, fence = line.split()
+        until, fence, since = map(int, line.split())
         self._read = _entries(journal)
-        return Lease(owner=owner, holder=holder, until=int(until), fence=int(fence))
+        self._lease = Lease(owner=owner, holder=holder, until=until, fence=fence, since=since)
+        return self._lease
+
+    def fence(self) -> tuple[str, ...]:
+        """The words before a command that may begin only under the lock that was taken last; see ``Fence``.
+
+        They stay when it was given back: whatever is to change something then, comes too late.
+        """
+        if self._lease is None:
+            return ()
+        return ("sh", "-c", _FENCED, "sh", self._folder, self._lease.holder, str(self._lease.fence))
 
     def begin(self, lease: Lease, entry: Entry, *, seconds: float) -> None:
         """Start a new journal."""
@@ -122,11 +145,7 @@ class HostState:
         line = json.dumps(entry, sort_keys=True, separators=(",", ":")).encode() + b"\n"
         arguments = (lease.holder, str(lease.fence), str(int(seconds)), how, str(len(line)))
         if self._script(_NOTE, *arguments, stdin=line, allowed=3).code == 3:
-            raise Refusal(
-                "the lock was lost: another run took it over while this one was away",
-                hint="see the other run; this one stopped before its next step",
-                reason=Reason.LOST_LOCK,
-            )
+            raise lost_lock()
 
     def _script(
         self, script: str, *arguments: str, stdin: bytes = b"", allowed: int = 0, limit: float = _LIMIT

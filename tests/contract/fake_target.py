@@ -6,7 +6,7 @@ kill one run and start the next. Nothing in the engine may know that this target
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
@@ -25,12 +25,13 @@ from ci_lib.domain.outcome import CheckResult, Logs, Mark, Outcome, Packet
 from ci_lib.domain.plan import Step, StepKind, StepReport
 from ci_lib.domain.reasons import Reason, Verb
 from ci_lib.domain.running import Health, Running
+from ci_lib.domain.state import Lease, lost_lock
 from ci_lib.domain.target import Candidate, Kept, OneOff, Wanted
 from ci_lib.engine import flow
 from ci_lib.engine.tools import Request, Seal, Tools, Variables
 from ci_lib.ports.protocols import Ran, TimedOut
 from ci_lib.records.trust import Trust
-from tests.fakes import FakeClock, FakeReporter, MemoryState, MemoryStore
+from tests.fakes import FakeClock, FakeReporter, MemoryState, MemoryStore, quiet
 
 API, WEB = "ghcr.io/acme/api", "ghcr.io/acme/web"
 DEPLOY_YML = """\
@@ -121,8 +122,11 @@ class FakeTarget:
         *(StepKind.PREFLIGHT, StepKind.PROVE, StepKind.CHECK, StepKind.HOOK),
     }
 
-    def __init__(self, world: "World", environment: str, resolved: Resolved) -> None:
+    def __init__(
+        self, world: "World", environment: str, resolved: Resolved, fence: Callable[[], None]
+    ) -> None:
         self._world = world
+        self._fence = fence
         self._environment = environment
         self._settings = resolved
         self._cluster = world.cluster(environment)
@@ -200,6 +204,7 @@ class FakeTarget:
             raise world.once.pop(step.name)
         if step.name in world.faults:
             raise world.faults[step.name]
+        self._fence()
         getattr(self, f"_{step.kind}")(step)
         world.tick(f"after {step.name}")
         return StepReport()
@@ -210,6 +215,7 @@ class FakeTarget:
         image = next(i for i in job.release.images if i.name == "api")
         world.called.append(f"{word} {image.label}{' staged' if job.staged else ''}")
         world.tick(f"before {word}")
+        self._fence()
         if word in world.once:
             raise world.once.pop(word)
         if word in world.faults:
@@ -315,6 +321,26 @@ class FakeTarget:
             self._cluster.good.add(step.release.id)
 
 
+class OneRun:
+    """`State` as one run sees it, with the fence of the lock that it took last."""
+
+    def __init__(self, state: MemoryState) -> None:
+        self._state = state
+        self._lease: Lease | None = None
+        self.peek, self.journal, self.settle = state.peek, state.journal, state.settle
+        self.begin, self.note, self.release = state.begin, state.note, state.release
+
+    def acquire(self, owner: str, *, seconds: float, instead_of: str = "") -> Lease | None:
+        lease = self._state.acquire(owner, seconds=seconds, instead_of=instead_of)
+        self._lease = lease or self._lease
+        return lease
+
+    def fence(self) -> None:
+        """What stands before each change on a real host."""
+        if self._lease is not None and not self._state.mine(self._lease):
+            raise lost_lock()
+
+
 @dataclass
 class FakeBackups:
     """`Backups` of one cluster; `broken` ones fail their test and their preflight."""
@@ -346,7 +372,8 @@ class World:
 
     `faults` maps a step's name to what it raises, `once` to what it raises the first time; `unhealthy` holds
     digests that never become healthy; `failing` versions whose checks fail; `broken` names of backups;
-    `stop_at` counts the ticks until `stop_with` is raised. `schemas` is where each environment's database
+    `stop_at` counts the ticks until `stop_with` is raised, `pause_at` those until the run is paused and all
+    of `meanwhile` happens. `schemas` is where each environment's database
     stands, `heads` where a version leads, `migrating` what its commands say and `called` which ran; `torn`:
     half of one stays, `idle`: none is applied, `gone`: nothing answers once one has failed. `seals` sign what
     is verified in an environment, and `trust` says whose signatures count, unless that is
@@ -379,6 +406,8 @@ class World:
     gone: bool = False
     blinded: bool = False
     called: list[str] = field(default_factory=list)
+    pause_at: int | None = None
+    meanwhile: Callable[[str], None] = quiet
     blind: Exception | None = None
     hooks: dict[str, Ran | Exception] = field(default_factory=dict)
     hooked: list[tuple[str, Mapping[str, str]]] = field(default_factory=list)
@@ -403,6 +432,9 @@ class World:
 
     def tick(self, name: str) -> None:
         self.ticks.append(name)
+        if self.pause_at is not None and len(self.ticks) > self.pause_at:
+            self.pause_at = None
+            self.meanwhile(name)
         if self.stop_at is not None and len(self.ticks) > self.stop_at:
             self.stop_at = None
             raise self.stop_with(name)
@@ -418,13 +450,14 @@ class World:
         if self.sign_off and resolved.place.requires:
             requires = resolved.place.requires.model_copy(update={"sign_off": True})
             resolved = replace(resolved, place=resolved.place.model_copy(update={"requires": requires}))
+        state = OneRun(self.state(environment))
         return Tools(
             settings=resolved,
             ci=CiFacts(
                 provider=provider, owner=owner, actor=self.actor, run_url=f"https://ci.example/{owner}"
             ),
-            target=FakeTarget(self, environment, resolved),
-            state=self.state(environment),
+            target=FakeTarget(self, environment, resolved, state.fence),
+            state=state,
             store=self.store,
             clock=self.clock,
             reporter=self.reporter,

@@ -13,7 +13,7 @@ from ci_lib.domain.backups import Saved, SavedDatabase
 from ci_lib.domain.errors import StepFault
 from ci_lib.domain.plan import Step
 from ci_lib.ports.protocols import PortFault
-from ci_lib.targets.compose.dumps import Dumper, failed, must
+from ci_lib.targets.compose.dumps import Dumper, must
 from ci_lib.targets.compose.layout import Layout
 from ci_lib.targets.compose.manifest import FILE, Manifest
 from ci_lib.targets.compose.pin import EXPLICIT, LOADED
@@ -76,10 +76,7 @@ def backup(site: Site, layout: Layout, step: Step) -> tuple[str, ...]:
             databases=tuple(_saved(item, file, hashes, sizes) for item, file in dumped),
             files=hashes,
         )
-        try:
-            site.host.write(f"{partial}/{FILE}", manifest.text(saved))
-        except PortFault as fault:
-            raise failed("manifest", str(fault)) from fault
+        must(site.put(f"{partial}/{FILE}", manifest.text(saved), mode=0o600), "manifest")
         finish = ("sh", "-c", _FINISH, "sh", partial, final, manifest.parent)
         keep = str(site.settings.settings.backup.keep)
         stay = (name, *step.args["stay"])

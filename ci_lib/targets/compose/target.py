@@ -194,7 +194,7 @@ class ComposeTarget:
         if release.adopted:
             path = f"{self._site.run_dir}/{self._layout.pin}"
             content = self._layout.render_pin(release, (), self._site.settings.managed)
-            self._site.host.write(path, content, mode=0o644)
+            demand(self._site.put(path, content, mode=0o644), "could not write the pin")
         if step.args.get("up", True):
             self._up(tuple(step.args["services"]), step.time_limit)
         return self._removed(set(self._services()) | set(step.args["known"]))

@@ -1,6 +1,7 @@
 """Where a stack lives on this machine, and what it is worked on with."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,10 +9,16 @@ from ci_lib.config.models import Processes as ProcessSettings
 from ci_lib.config.resolved import Resolved
 from ci_lib.domain.errors import StepFault
 from ci_lib.domain.images import Image
-from ci_lib.ports.protocols import Clock, Host, NotFound, Processes
+from ci_lib.domain.reasons import Reason
+from ci_lib.domain.state import Fence, in_time
+from ci_lib.ports.protocols import Clock, Host, Locked, NotFound, Processes, TimedOut
 from ci_lib.targets.process.book import Book
 
+BUSY_WAIT = 30
+"""Seconds that a change waits for the one before it."""
+
 _LOG_LINES = 200
+_LIMIT = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +26,8 @@ class Site:
     """One stack in one environment on this machine.
 
     ``base`` is the environment that every service starts with (PATH, HOME, LANG): nothing else of ours is
-    handed on, since it may hold secrets.
+    handed on, since it may hold secrets. ``fence`` and ``locked`` keep a run that has lost the lock from
+    changing anything.
     """
 
     settings: Resolved
@@ -27,11 +35,38 @@ class Site:
     processes: Processes
     clock: Clock
     base: Mapping[str, str]
+    fence: Fence
+    locked: Locked
 
     @property
     def process(self) -> ProcessSettings:
         """The target's settings."""
         return self.settings.settings.process
+
+    @property
+    def busy(self) -> str:
+        """The file whose ``flock`` everything that changes something holds."""
+        return f"{self.process.run_dir}/.deploy-actions/busy"
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Change something in the block, under ``busy`` and under the lock; raises ``Refusal`` (LOST_LOCK).
+
+        Much is done by this very process here, and not by commands. Should it be paused in the block, then
+        whoever takes the lock over finds ``busy`` held, and does nothing before this process goes on or ends.
+        """
+        with ExitStack() as held:
+            try:
+                held.enter_context(self.locked(self.busy, wait=BUSY_WAIT))
+            except TimedOut as error:
+                raise StepFault(
+                    f"another run is still at work: {error}",
+                    hint="wait for it, then run again",
+                    reason=Reason.STATE,
+                ) from error
+            if words := self.fence():
+                in_time(self.host.run((*words, "true"), timeout=_LIMIT))
+            yield
 
     @property
     def logs(self) -> str:

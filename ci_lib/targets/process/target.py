@@ -15,20 +15,21 @@ from ci_lib.domain.outcome import CheckResult, Logs, Packet
 from ci_lib.domain.plan import Step, StepKind, StepReport
 from ci_lib.domain.reasons import Reason
 from ci_lib.domain.running import Running
+from ci_lib.domain.state import Fence, in_time
 from ci_lib.domain.target import Candidate, Kept, OneOff, Wanted
-from ci_lib.ports.protocols import Clock, Host, Processes, Ran
+from ci_lib.ports.protocols import Clock, Host, Locked, Processes, Ran
 from ci_lib.targets.process import services
 from ci_lib.targets.process.folders import Folders
 from ci_lib.targets.process.preflight import programs
-from ci_lib.targets.process.site import Site
+from ci_lib.targets.process.site import BUSY_WAIT, Site
 from ci_lib.targets.process.specs import Specs, configured, settings_of, specs_hash
 
 _LIMIT = 10.0
-_BUSY_WAIT, _BUSY, _TIME_OVER = 30, 75, 124
+_BUSY, _TIME_OVER = 75, 124
 
 
 class ProcessTarget:
-    """``Target`` and ``Containers`` for local processes; ``base`` is explained at ``Site``."""
+    """``Target`` and ``Containers`` for local processes; the parameters are explained at ``Site``."""
 
     def __init__(
         self,
@@ -38,8 +39,18 @@ class ProcessTarget:
         processes: Processes,
         clock: Clock,
         base: Mapping[str, str],
+        fence: Fence,
+        locked: Locked,
     ) -> None:
-        self._site = Site(settings=settings, host=host, processes=processes, clock=clock, base=base)
+        self._site = Site(
+            settings=settings,
+            host=host,
+            processes=processes,
+            clock=clock,
+            base=base,
+            fence=fence,
+            locked=locked,
+        )
         self._folders = Folders(self._site)
         self._steps: Mapping[StepKind, Callable[[Step], StepReport]] = {
             StepKind.PREPARE: self._prepare,
@@ -98,7 +109,10 @@ class ProcessTarget:
 
     def apply(self, step: Step) -> StepReport:
         """Perform a step."""
-        return self._steps[step.kind](step)
+        if step.kind is StepKind.AWAIT_SERVING:  # it only looks
+            return self._await_serving(step)
+        with self._site.changing():
+            return self._steps[step.kind](step)
 
     def once(self, job: OneOff) -> Ran:
         """Run a command in the release's folder, with nothing but the service's own environment."""
@@ -109,12 +123,11 @@ class ProcessTarget:
         given = {**self._site.base, **spec.env, **job.env}
         command = ("env", "-i", *(f"{name}={value}" for name, value in given.items()), *job.command)
         # As every change on a host: whoever clears up after a kill waits for it, and it ends by itself.
-        busy = f"{self._site.process.run_dir}/.deploy-actions/busy"
-        guard = ("flock", "-w", str(_BUSY_WAIT), "-E", str(_BUSY), busy)
+        guard = ("flock", "-w", str(BUSY_WAIT), "-E", str(_BUSY), self._site.busy, *self._site.fence())
         timed = ("timeout", "-k", "5", str(max(1, int(job.time_limit))))
-        limit = job.time_limit + _BUSY_WAIT + _LIMIT
+        limit = job.time_limit + BUSY_WAIT + _LIMIT
         folder = str(self._site.folder(image))
-        ran = self._site.host.run((*guard, *timed, *command), timeout=limit, cwd=folder)
+        ran = in_time(self._site.host.run((*guard, *timed, *command), timeout=limit, cwd=folder))
         if ran.code == _BUSY:
             raise StepFault("a command of another run is still at work", hint="wait", reason=Reason.STATE)
         if ran.code == _TIME_OVER:

@@ -11,7 +11,7 @@ from ci_lib.stores.directory import DirectoryStore
 from ci_lib.stores.state import HostState
 from tests.fakes import Call, FakeClock, FakeHost
 
-LEASE = Lease(owner="run-1", holder="abc", until=99, fence=3)
+LEASE = Lease(owner="run-1", holder="abc", until=99, fence=3, since=40)
 LEDGER = "/srv/releases/stacks/shop/ledger.jsonl"
 
 
@@ -146,7 +146,7 @@ def test_a_lock_that_is_free_has_no_holder(printed: str) -> None:
 
 
 def test_a_held_lock_names_its_holder() -> None:
-    host = FakeHost(commands={("sh",): Ran(code=0, stdout="run-1\nabc\n99\n3\n")})
+    host = FakeHost(commands={("sh",): Ran(code=0, stdout="run-1\nabc\n99\n3\n40\n")})
     assert HostState(host=host, folder="/s").peek() == LEASE
 
 

@@ -1,7 +1,7 @@
 """The process target on real folders, with processes that only exist in a list."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from shutil import rmtree
@@ -17,6 +17,7 @@ from ci_lib.domain.outcome import Mark
 from ci_lib.domain.plan import Step, StepKind
 from ci_lib.domain.reasons import Reason
 from ci_lib.domain.running import Health
+from ci_lib.domain.state import unfenced
 from ci_lib.domain.target import Wanted
 from ci_lib.ports.local import LocalHost
 from ci_lib.ports.protocols import Process, Ran
@@ -105,7 +106,13 @@ class Place:
         host = Folders("here")
         host.tick = self.tick
         return ProcessTarget(
-            settings=resolved, host=host, processes=self.processes, clock=self.clock, base={"PATH": "/bin"}
+            settings=resolved,
+            host=host,
+            processes=self.processes,
+            clock=self.clock,
+            base={"PATH": "/bin"},
+            fence=unfenced,
+            locked=lambda path, *, wait: nullcontext(),
         )
 
     def release(self, tag: str, text: str = "") -> Release:
