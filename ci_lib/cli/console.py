@@ -23,7 +23,7 @@ from ci_lib.domain.redact import Redactor, secret_values
 from ci_lib.domain.reporter import Reporter
 from ci_lib.ports.files import LocalFiles
 from ci_lib.ports.local import LocalHost
-from ci_lib.ports.processes import machine, this_process
+from ci_lib.ports.processes import machine, process_table, this_process
 from ci_lib.ports.protocols import Host
 from ci_lib.ports.system import environment
 
@@ -85,7 +85,8 @@ def open_session(*, quiet: bool = False, lasting: bool = False) -> Session:
     """
     env = {"USER": _user(), **environment()}
     process = this_process()
-    owner = f"local:{machine()}/{process.pid}.{process.started}"
+    # Two machines, or containers, may have one name: the process table tells them apart.
+    owner = f"local:{machine()}/{process.pid}.{process.started}@{process_table()}"
     facts = detect(env, local_owner=owner)
     redact = Redactor(secret_values(env))
     console = LastingConsole if lasting else Console

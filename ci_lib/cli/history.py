@@ -39,6 +39,7 @@ def _row(record: Record) -> HistoryRow:
         failure.get("cause", ""),
         f"forced: {body['forced']}" if body.get("forced") else "",
         f"data of backup {body['backup']}" if body.get("backup") else "",
+        f"lock of {body['lock_owner']}: {body.get('reason', '')}" if body.get("lock_owner") else "",
     )
     return HistoryRow(
         time=record.text("time"),

@@ -90,6 +90,18 @@ SKIP_CHECKS = Option(
 APPROVER = Option(
     name="approver", metavar="NAME", where=Where.GATE, help="Who agreed to --skip-checks, or to --backup."
 )
+OWNER = Option(
+    name="owner",
+    metavar="OWNER",
+    where=Where.GATE,
+    help="The run whose lock is meant, just as `lock status` names it; needs --reason.",
+)
+UNLOCKER = Option(
+    name="approver",
+    metavar="NAME",
+    where=Where.GATE,
+    help="Who agreed; needed where it cannot be told whether that run is still at work.",
+)
 BACKUP = Option(
     name="backup",
     metavar="NAME",

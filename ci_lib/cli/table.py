@@ -31,6 +31,7 @@ from ci_lib.cli.options import (
     ONE_ENVIRONMENT,
     ONLY,
     OUT,
+    OWNER,
     PASSWORD,
     PLACE,
     PLAN_HASH,
@@ -42,6 +43,7 @@ from ci_lib.cli.options import (
     SKIP_CHECKS,
     STACK,
     TRIED,
+    UNLOCKER,
     USERNAME,
     VERIFIER,
     VERSION,
@@ -256,6 +258,19 @@ COMMANDS = (
         example="deploy-actions check-config --environment production",
     ),
     Command(
+        name="lock status",
+        summary="Show who holds the lock of an environment, since when, and whether that run still lives.",
+        options=(*PLACE, JSON),
+        example="deploy-actions lock status --environment production",
+    ),
+    Command(
+        name="lock release",
+        summary="Release the lock of a run that is dead; the next run or finalize clears up after it.",
+        options=(*PLACE, OWNER, REASON, UNLOCKER, *END),
+        example="deploy-actions lock release --environment production --owner github:acme/shop/7/1/deploy "
+        "--reason 'the runner was lost' --approver bob",
+    ),
+    Command(
         name="database provision",
         summary="Give each service its own database and its own user, with rights on nothing else.",
         options=(*PLACE, LOCK_WAIT, *END),
@@ -273,6 +288,7 @@ GROUPS = {
     "verified": "What passed where: look at it, ask about it, take it back.",
     "keys": "Keys that verifications are signed with.",
     "database": "Databases and their users on a server that services share.",
+    "lock": "The lock that keeps two runs from changing one environment at once.",
 }
 """What the first words of names have in common."""
 

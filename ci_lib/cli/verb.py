@@ -89,6 +89,7 @@ def request_of(verb: Verb, values: Values) -> Request:
         lock_wait=values.get("lock_wait", 0.0),
         backup=values.get("backup", ""),
         plan_hash=values.get("plan_hash", "").strip(),
+        lock_owner=values.get("owner", ""),
     )
 
 

@@ -19,6 +19,7 @@ from ci_lib.config.resolved import Resolved
 from ci_lib.config.tighten import tightened
 from ci_lib.domain.backups import Backups
 from ci_lib.domain.errors import Refusal
+from ci_lib.domain.forge import Forge, RunState
 from ci_lib.domain.images import Reference
 from ci_lib.domain.outcome import CheckResult
 from ci_lib.domain.state import Fence, unfenced
@@ -74,7 +75,7 @@ def built(session: Session, settings: Resolved) -> Iterator[Built]:
                 hook=lambda argv, facts, limit: session.runner.run(
                     argv, timeout=limit, cwd=settings.folder, env=facts
                 ),
-                ended=_ended,
+                run_state=_run_state(_forge()),
                 redact=session.redact,
                 backups=backups,
                 trust=trust,
@@ -280,13 +281,27 @@ def _login(session: Session, settings: Resolved) -> Callable[[str], Credential |
     return login
 
 
-def _ended(owner: str) -> bool:
-    """Whether a lock's owner was a process of this machine that is gone; nobody else's end is known."""
-    from ci_lib.ports.processes import SystemProcesses, machine
+def _run_state(forge: Forge) -> Callable[[str], RunState]:
+    """Whether a lock's owner goes on: processes of this machine are looked at, a forge knows its own runs."""
 
-    kind, _, rest = owner.partition(":")
-    name, _, process = rest.rpartition("/")
-    pid, _, started = process.partition(".")
-    if kind != "local" or name != machine() or not pid.isdigit():
-        return False
-    return not SystemProcesses().alive(Process(pid=int(pid), started=started))
+    def run_state(owner: str) -> RunState:
+        from ci_lib.ports.processes import SystemProcesses, machine, process_table
+
+        kind, _, rest = owner.partition(":")
+        if kind != "local":
+            return forge.run_state(owner)
+        name, _, process = rest.rpartition("/")
+        started, _, table = process.partition("@")
+        pid, _, ticks = started.partition(".")
+        if (name, table) != (machine(), process_table()) or not pid.isdecimal():
+            return RunState.UNKNOWN
+        alive = SystemProcesses().alive(Process(pid=int(pid), started=ticks))
+        return RunState.ALIVE if alive else RunState.ENDED
+
+    return run_state
+
+
+def _forge() -> Forge:
+    from ci_lib.forge.none import NoForge
+
+    return NoForge()

@@ -148,6 +148,7 @@ class Verb(StrEnum):
     RESTORE_TEST = "restore-test"
     PROVISION = "provision"
     DRIFT = "drift"
+    LOCK = "lock"
     FINALIZE = "finalize"
 
 

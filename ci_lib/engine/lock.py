@@ -12,6 +12,8 @@ from ci_lib.ports.protocols import PortFault
 
 POLL = 2.0
 """Seconds between two looks at a lock that is held."""
+_RELEASING = 60.0
+"""Seconds that a lock is held for, that is taken to be released."""
 
 
 def take(tools: Tools, *, wait: float) -> Lease:
@@ -38,7 +40,25 @@ def take(tools: Tools, *, wait: float) -> Lease:
 @contextmanager
 def holding(tools: Tools, *, wait: float) -> Iterator[Lease]:
     """Hold the lock for a block; it is kept when the run is cancelled, for whoever clears up."""
-    lease = take(tools, wait=wait)
+    with _held(tools, take(tools, wait=wait)) as lease:
+        yield lease
+
+
+@contextmanager
+def instead_of(tools: Tools, held: Lease) -> Iterator[Lease]:
+    """Hold the lock for a block in the place of ``held``, however long that had; raises ``Refusal`` (LOCKED).
+
+    The fencing number moves, so that whoever has it now changes nothing any more.
+    """
+    lease = tools.state.acquire(tools.ci.owner, seconds=_RELEASING, instead_of=held.holder)
+    if lease is None:
+        raise locked(tools, tools.state.peek())
+    with _held(tools, lease):
+        yield lease
+
+
+@contextmanager
+def _held(tools: Tools, lease: Lease) -> Iterator[Lease]:
     try:
         yield lease
     except Exception:
@@ -61,6 +81,7 @@ def locked(tools: Tools, held: Lease | None) -> Refusal:
     who = f" by {held.owner}" if held else ""
     return Refusal(
         f"the lock of {where} is held{who}",
-        hint="wait for that run, or use --lock-wait SECONDS; an abandoned lock ends by itself",
+        hint="wait for that run, or use --lock-wait SECONDS; an abandoned lock ends by itself, and "
+        "`lock status` says when",
         reason=Reason.LOCKED,
     )

@@ -8,6 +8,7 @@ from ci_lib.config.resolved import Resolved
 from ci_lib.domain.approval import Approval, Demand
 from ci_lib.domain.backups import Backups
 from ci_lib.domain.facts import CiFacts
+from ci_lib.domain.forge import RunState
 from ci_lib.domain.images import Reference
 from ci_lib.domain.outcome import CheckResult
 from ci_lib.domain.reasons import Verb
@@ -36,9 +37,10 @@ class Request:
     ``version`` is a tag, or for a rollback anything that ``--list`` shows; ``images`` maps names to
     references; ``only`` narrows to some images. ``force`` is the version or digest that may run although
     the rule says no. ``schema`` is what a rollback does about the schema: ``keep``, ``down``, or empty for
-    what the policy says. ``backup`` is the one whose data are put back, or tried. ``skip_checks``, ``schema``
-    ``down`` and ``backup`` need ``reason`` and ``approver``, ``force`` needs ``reason``. ``plan_hash`` is the
-    hash of the plan that somebody approved, empty where none is demanded.
+    what the policy says. ``backup`` is the one whose data are put back, or tried. ``lock_owner`` is the run
+    whose lock is to be released. ``skip_checks``, ``schema`` ``down`` and ``backup`` need ``reason`` and
+    ``approver``, ``force`` needs ``reason``. ``plan_hash`` is the hash of the plan that somebody approved,
+    empty where none is demanded.
     """
 
     verb: Verb
@@ -55,6 +57,7 @@ class Request:
     lock_wait: float = 0.0
     backup: str = ""
     plan_hash: str = ""
+    lock_owner: str = ""
 
     @property
     def restored(self) -> dict[str, str]:
@@ -70,8 +73,8 @@ class Tools:
 
     ``digest`` asks a registry (name of the image, reference) → digest. ``check`` runs groups of checks with
     the release's facts. ``listed`` looks at what the stack's ``release:`` demands, for a release with these
-    facts. ``hook`` runs a script of the team on the runner. ``ended`` tells whether the owner
-    of a lock is known to be dead; False when that cannot be known. ``redact`` masks secrets in a text.
+    facts. ``hook`` runs a script of the team on the runner. ``run_state`` tells whether the owner of a lock
+    still goes on. ``redact`` masks secrets in a text.
     ``backups`` is None for a target that makes none. ``trust`` says whose verifications count; it raises
     ``Refusal`` (CANNOT_DECIDE) where that cannot be known. ``seal`` signs the verifications of this
     environment, None where they are not signed; it raises ``ConfigFault`` when the key is not there.
@@ -90,13 +93,17 @@ class Tools:
     check: Callable[[tuple[str, ...], Variables], tuple[CheckResult, ...]]
     listed: Callable[[Variables], tuple[CheckResult, ...]]
     hook: Callable[[tuple[str, ...], Variables, float], Ran]
-    ended: Callable[[str], bool]
+    run_state: Callable[[str], RunState]
     redact: Callable[[str], str]
     backups: Backups | None = None
     trust: Callable[[], Trust] = Trust
     seal: Callable[[], Seal | None] = _unsigned
     demand: Demand = field(default_factory=Demand)
     agreed: Callable[[], Iterable[Approval]] = tuple
+
+    def ended(self, owner: str) -> bool:
+        """Whether the owner of a lock is known to be dead; False when that cannot be known."""
+        return self.run_state(owner) is RunState.ENDED
 
     @property
     def frame(self) -> Frame:

@@ -89,7 +89,8 @@ class Frame:
         """How it ended.
 
         ``more``: ``ref`` (id of the intent), ``bad``, ``late``, ``forced``, ``skipped``; ``backup``,
-        ``reason`` and ``approver`` where the data of a backup were put back.
+        ``reason`` and ``approver`` where the data of a backup were put back; ``lock_owner``, ``lock_run``,
+        ``reason`` and ``approver`` where a lock was released.
         """
         return self.body(outcome.verb, OUTCOME, now, release) | {
             "status": str(outcome.status),

@@ -45,6 +45,7 @@ def _notes(body: Mapping[str, Any]) -> str:
         f"forced: {body['forced']}" if body.get("forced") else "",
         f"checks skipped: {body['skipped']}" if body.get("skipped") else "",
         f"data of backup {body['backup']}: {body.get('reason', '')}" if body.get("backup") else "",
+        f"lock of {body['lock_owner']}: {body.get('reason', '')}" if body.get("lock_owner") else "",
         f"{failure['step']}: {failure['cause']}" if failure else "",
         "late" if body.get("late") else "",
     ]

@@ -1,6 +1,6 @@
 """The outcome in one sentence that a person understands in five seconds."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, assert_never
 
@@ -80,6 +80,8 @@ def _own(outcome: Outcome, words: _Words, show: Show) -> str:
             return _build(outcome, show)
         case Verb.RESTORE:
             return _restore(outcome, words)
+        case Verb.LOCK if outcome.status is Status.REFUSED:
+            return f"{words.where}: the lock was left as it is"
         case Verb.DRIFT:
             return _drift(outcome, words)
     return ""
@@ -163,30 +165,28 @@ def _how(step: str, show: Show) -> str:
             return f"failed at {show(step)}"
 
 
+_CHECKED: Final = "{0.where}: {0.new} passed its checks"
+_PASSED: Final[Mapping[Verb, str]] = {
+    Verb.LINT_TEST: _CHECKED,
+    Verb.BUILD: _CHECKED,
+    Verb.DEPLOY: _CHECKED,
+    Verb.POST_VERIFY: _CHECKED,
+    Verb.PROMOTE: _CHECKED,
+    Verb.ROLLBACK: _CHECKED,
+    Verb.PREFLIGHT: "{0.where} is ready for {0.new}",
+    Verb.BACKUP: "{0.where} is backed up",
+    Verb.PROVISION: "{0.where}: every service has its own database, and rights on nothing else",
+    Verb.LOCK: "{0.where}: the lock is free",
+    Verb.FINALIZE: "{0.where}: there was nothing for finalize to do",
+    Verb.MIGRATE: "{0.where}: the schema is where {0.new} wants it",
+    Verb.RESTORE: "{0.where} runs on the data of the backup",
+    Verb.RESTORE_TEST: "{0.where}: the backup can be restored",
+    Verb.DRIFT: "{0.where} is as it was deployed",
+}
+
+
 def _passed(verb: Verb, words: _Words) -> str:
-    match verb:
-        case Verb.PREFLIGHT:
-            return f"{words.where} is ready for {words.new}"
-        case Verb.BACKUP:
-            return f"{words.where} is backed up"
-        case Verb.PROVISION:
-            return f"{words.where}: every service has its own database, and rights on nothing else"
-        case Verb.FINALIZE:
-            return f"{words.where}: there was nothing for finalize to do"
-        case Verb.MIGRATE:
-            return f"{words.where}: the schema is where {words.new} wants it"
-        case Verb.RESTORE:
-            return f"{words.where} runs on the data of the backup"
-        case Verb.RESTORE_TEST:
-            return f"{words.where}: the backup can be restored"
-        case Verb.DRIFT:
-            return f"{words.where} is as it was deployed"
-        case (
-            Verb.DEPLOY | Verb.PROMOTE | Verb.ROLLBACK | Verb.POST_VERIFY | Verb.LINT_TEST | Verb.BUILD
-        ):
-            return f"{words.where}: {words.new} passed its checks"
-        case _:
-            assert_never(verb)
+    return _PASSED[verb].format(words)
 
 
 def _rolled_back(reason: Reason, words: _Words) -> str:
@@ -225,6 +225,8 @@ def _stopped(verb: Verb, words: _Words) -> str:
             return f"{words.where} was not backed up"
         case Verb.PROVISION:
             return f"{words.where}: not every database is as it should be"
+        case Verb.LOCK:
+            return f"{words.where}: the lock was not released"
         case Verb.FINALIZE:
             return f"{words.where} was not cleared up"
         case Verb.DRIFT:

@@ -20,6 +20,7 @@ from ci_lib.domain.backups import Saved, SavedDatabase
 from ci_lib.domain.differences import Differences
 from ci_lib.domain.errors import Refusal, StepFault
 from ci_lib.domain.facts import CiFacts
+from ci_lib.domain.forge import RunState
 from ci_lib.domain.images import Image, Reference, Release
 from ci_lib.domain.outcome import CheckResult, Logs, Mark, Outcome, Packet
 from ci_lib.domain.plan import Step, StepKind, StepReport
@@ -29,6 +30,7 @@ from ci_lib.domain.state import Lease, lost_lock
 from ci_lib.domain.target import Candidate, Kept, OneOff, Wanted
 from ci_lib.engine import flow
 from ci_lib.engine.tools import Request, Seal, Tools, Variables
+from ci_lib.engine.unlock import unlock
 from ci_lib.ports.protocols import Ran, TimedOut
 from ci_lib.records.trust import Trust
 from tests.fakes import FakeClock, FakeReporter, MemoryState, MemoryStore, quiet
@@ -413,6 +415,7 @@ class World:
     hooked: list[tuple[str, Mapping[str, str]]] = field(default_factory=list)
     applied: list[str] = field(default_factory=list)
     dead: set[str] = field(default_factory=set)
+    alive: set[str] = field(default_factory=set)
     broken: set[str] = field(default_factory=set)
     ticks: list[str] = field(default_factory=list)
     stop_at: int | None = None
@@ -465,7 +468,7 @@ class World:
             check=lambda groups, facts: self._check(environment, groups, facts),
             listed=self._listed,
             hook=self._hook,
-            ended=lambda name: name in self.dead,
+            run_state=self.run_state,
             redact=lambda text: text.replace("hunter2", "***"),
             backups=FakeBackups(self.cluster(environment), self.broken),
             trust=self._trust,
@@ -473,6 +476,12 @@ class World:
             demand=self.demand if environment == "production" else Demand(),
             agreed=lambda: self.agreed,
         )
+
+    def run_state(self, owner: str) -> RunState:
+        """As a forge would know it."""
+        if owner in self.dead:
+            return RunState.ENDED
+        return RunState.ALIVE if owner in self.alive else RunState.UNKNOWN
 
     def play(
         self, verb: Verb, environment: str = "staging", *, owner: str = "run-1", **request: Any
@@ -546,6 +555,7 @@ _PLAYS = {
     Verb.FINALIZE: flow.finalize,
     Verb.DRIFT: flow.drift,
     Verb.PREFLIGHT: flow.preflight,
+    Verb.LOCK: unlock,
 }
 
 

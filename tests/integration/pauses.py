@@ -8,8 +8,11 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from ci_lib.ports.processes import parse_stat
 from tests.integration.shop import ROOT
@@ -58,15 +61,36 @@ main()
 `before step`; `amid step` SWITCH; or it makes that command wait on the host (`amid`)."""
 
 
-def launched(folder: Path, how: str, word: str, *words: str, env: dict[str, str]) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", LAUNCHER, how, word, *words],
-        cwd=folder,
-        env={**env, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+class Launch:
+    """Starts command lines that stop themselves, and remembers them."""
+
+    def __init__(self) -> None:
+        self.started: list[subprocess.Popen[str]] = []
+
+    def __call__(
+        self, folder: Path, how: str, word: str, *words: str, env: dict[str, str]
+    ) -> subprocess.Popen[str]:
+        child = subprocess.Popen(
+            [sys.executable, "-c", LAUNCHER, how, word, *words],
+            cwd=folder,
+            env={**env, "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.started.append(child)
+        return child
+
+
+@pytest.fixture
+def launch() -> Iterator[Launch]:
+    """As `Launch`; what is still paused at the end of the test is ended."""
+    made = Launch()
+    yield made
+    for child in made.started:
+        if child.poll() is None:
+            child.kill()
+            child.communicate()
 
 
 def is_paused(process: subprocess.Popen[str]) -> bool:

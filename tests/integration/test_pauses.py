@@ -11,14 +11,15 @@ from pathlib import Path
 import pytest
 
 from tests.integration.pauses import (
+    Launch,
     content,
     each_intent_has_one_end,
     expire,
     is_paused,
-    launched,
     lease,
     woken,
 )
+from tests.integration.pauses import launch as launch
 from tests.integration.shop import Shop
 from tests.lab.components import run as lab_run
 from tests.lab.components import wait_for
@@ -41,10 +42,10 @@ def state(shop: Shop) -> Path:
     return shop.run_dir("staging") / ".deploy-actions"
 
 
-def begin(shop: Shop, how: str, word: str) -> subprocess.Popen[str]:
+def begin(launch: Launch, shop: Shop, how: str, word: str) -> subprocess.Popen[str]:
     words = ("deploy", "--environment", "staging", "--json", "--version", "sha-2")
     config = ("--config", str(shop.folder / "deploy.yml"))
-    return launched(shop.folder, how, word, *words, *config, env=shop.environ())
+    return launch(shop.folder, how, word, *words, *config, env=shop.environ())
 
 
 def everything(shop: Shop) -> tuple[object, ...]:
@@ -74,7 +75,7 @@ def true_records(shop: Shop) -> None:
 @pytest.mark.parametrize(
     ("step", "word"),
     [
-        ("prepare", "next.for"),
+        ("prepare", ".deploy-actions/next"),
         ("pull", "docker tag"),
         ("backup", ".partial"),
         ("backup, finishing", "manifest.json"),
@@ -84,9 +85,9 @@ def true_records(shop: Shop) -> None:
     ],
 )
 def test_a_run_that_was_paused_before_a_command_changes_nothing(
-    shop: Shop, step: str, word: str
+    launch: Launch, shop: Shop, step: str, word: str
 ) -> None:
-    paused = begin(shop, "before", word)
+    paused = begin(launch, shop, "before", word)
     wait_for(lambda: is_paused(paused), f"the pause before {step}", limit=60)
     before = taken_over(shop)
     woken(paused)
@@ -96,9 +97,9 @@ def test_a_run_that_was_paused_before_a_command_changes_nothing(
 
 @pytest.mark.parametrize(("step", "word"), [("pull", "docker tag"), ("switch", "before.tmp")])
 def test_a_command_that_was_at_work_is_waited_for_and_the_next_one_does_not_begin(
-    shop: Shop, step: str, word: str
+    launch: Launch, shop: Shop, step: str, word: str
 ) -> None:
-    paused = begin(shop, "amid", word)
+    paused = begin(launch, shop, "amid", word)
     wait_for((shop.folder / "at-work").exists, f"{step} to be at work", limit=60)
     paused.send_signal(signal.SIGSTOP)
     fence = lease(state(shop))[3]

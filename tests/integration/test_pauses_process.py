@@ -8,14 +8,15 @@ import subprocess
 import pytest
 
 from tests.integration.pauses import (
+    Launch,
     content,
     each_intent_has_one_end,
     expire,
     is_paused,
-    launched,
     lease,
     woken,
 )
+from tests.integration.pauses import launch as launch
 from tests.integration.test_process import ENVIRONMENT, Project
 from tests.integration.test_process import project as project
 from tests.lab.components import wait_for
@@ -29,9 +30,9 @@ def three_versions(project: Project) -> None:
     project.deploy("v1")
 
 
-def begin(project: Project, how: str, word: str) -> subprocess.Popen[str]:
+def begin(launch: Launch, project: Project, how: str, word: str) -> subprocess.Popen[str]:
     words = ("deploy", "--environment", "staging", "--json", "--version", "v3")
-    return launched(project.folder, how, word, *words, env=ENVIRONMENT)
+    return launch(project.folder, how, word, *words, env=ENVIRONMENT)
 
 
 def everything(project: Project) -> tuple[object, ...]:
@@ -49,8 +50,10 @@ def true_records(project: Project) -> None:
 
 
 @pytest.mark.parametrize("step", ["prepare", "pull", "switch", "retain"])
-def test_a_run_that_was_paused_before_a_step_changes_nothing(project: Project, step: str) -> None:
-    paused = begin(project, "before step", step)
+def test_a_run_that_was_paused_before_a_step_changes_nothing(
+    launch: Launch, project: Project, step: str
+) -> None:
+    paused = begin(launch, project, "before step", step)
     wait_for(lambda: is_paused(paused), f"the pause before {step}", limit=60)
     expire(project.state / ".deploy-actions")
     assert project.deploy("v4")["status"] == "deployed"
@@ -60,9 +63,10 @@ def test_a_run_that_was_paused_before_a_step_changes_nothing(project: Project, s
     true_records(project)
 
 
-def test_a_run_that_was_paused_amid_its_own_work_is_waited_for_and_stops_behind_it(project: Project
+def test_a_run_that_was_paused_amid_its_own_work_is_waited_for_and_stops_behind_it(
+    launch: Launch, project: Project
 ) -> None:
-    paused = begin(project, "amid step", "switch")
+    paused = begin(launch, project, "amid step", "switch")
     wait_for(lambda: is_paused(paused), "the pause in the switch", limit=60)
     state = project.state / ".deploy-actions"
     fence = lease(state)[3]

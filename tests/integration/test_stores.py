@@ -13,7 +13,7 @@ import pytest
 
 from ci_lib.domain.errors import Refusal
 from ci_lib.domain.reasons import Reason
-from ci_lib.domain.state import Lease
+from ci_lib.domain.state import Lease, in_time, lost_lock
 from ci_lib.ports.local import LocalHost
 from ci_lib.ports.protocols import Ran
 from ci_lib.ports.system import SystemClock
@@ -247,3 +247,69 @@ def test_of_many_processes_exactly_one_gets_the_lock(tmp_path: Path) -> None:
     with ProcessPoolExecutor(8) as pool:
         won = list(pool.map(_take, [str(tmp_path)] * 16, range(16)))
     assert won.count(True) == 1
+
+
+def fenced(mine: HostState, *argv: str, stdin: bytes = b"") -> Ran:
+    """A command as the targets begin one."""
+    return in_time(LocalHost("here").run((*mine.fence(), *argv), stdin=stdin, timeout=10))
+
+
+def test_a_command_begins_under_the_lock_with_its_input_and_ends_as_it_ends(tmp_path: Path) -> None:
+    mine = state(tmp_path)
+    assert mine.fence() == (), "what takes no lock needs none"
+    taken(mine)
+    assert fenced(mine, "cat", stdin=b"x\n y").stdout == "x\n y"
+    assert fenced(mine, "sh", "-c", 'echo "$1" >&2; exit 76', "sh", "a  b") == Ran(code=76, stderr="a  b\n")
+
+
+@pytest.mark.parametrize("how", ["taken over", "given back", "gone", "its time is over, and it was taken"])
+def test_no_command_begins_once_the_lock_is_not_ours(tmp_path: Path, how: str) -> None:
+    mine, other = state(tmp_path), state(tmp_path)
+    lease = taken(mine, seconds=60)
+    file = tmp_path / "run" / ".deploy-actions" / "lease"
+    if how == "taken over":
+        taken(other, "run-2", instead_of=lease.holder)
+    elif how == "given back":
+        mine.release(lease)
+    elif how == "gone":
+        file.unlink()
+    else:
+        file.write_text(file.read_text().replace(str(lease.until), "1"))
+        assert fenced(mine, "true").ok, "nobody has it yet: whoever takes it waits for what runs"
+        taken(other, "run-2")
+    with pytest.raises(Refusal) as refused:
+        fenced(mine, "touch", str(tmp_path / "changed"))
+    assert refused.value.reason is Reason.LOST_LOCK
+    assert not (tmp_path / "changed").exists()
+
+
+def test_a_lease_of_a_version_that_knew_no_since_is_read(tmp_path: Path) -> None:
+    mine = state(tmp_path)
+    lease = taken(mine)
+    file = tmp_path / "run" / ".deploy-actions" / "lease"
+    file.write_text("".join(file.read_text().splitlines(keepends=True)[:4]))
+    held = mine.peek()
+    assert held is not None
+    assert (held.owner, held.fence, held.since) == ("run-1", lease.fence, 0)
+    assert taken(mine).fence == lease.fence + 1
+
+
+def test_records_are_added_only_as_long_as_the_ledger_allows_it(tmp_path: Path) -> None:
+    mine, other = store(tmp_path), store(tmp_path)
+    asked: list[bytes] = []
+
+    def refuse(data: bytes) -> None:
+        asked.append(data)
+        raise lost_lock()
+
+    mine.append("shop", {"n": 1})
+    mine.append("shop", {"n": 2}, still=refuse)
+    assert not asked, "nobody else has written"
+    other.append("shop", {"n": 3})
+    with pytest.raises(Refusal):
+        mine.append("shop", {"n": 4}, still=refuse)
+    with pytest.raises(Refusal):
+        store(tmp_path).append("shop", {"n": 4}, still=refuse)
+    assert [len(data.splitlines()) for data in asked] == [3, 3]
+    assert len(mine.append("shop", {"n": 4}, still=lambda data: None)) == 1
+    assert len(chain.check(mine.read("shop")).lines) == 4

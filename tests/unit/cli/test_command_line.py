@@ -19,6 +19,7 @@ from ci_lib.cli.table import COMMANDS, GROUPS, TABLE, VERBS
 from ci_lib.cli.verb import request_of
 from ci_lib.config.load import load
 from ci_lib.domain.errors import Cancelled, UsageFault
+from ci_lib.domain.forge import RunState
 from ci_lib.domain.reasons import Exit, Verb
 from tests.contract.fake_target import DEPLOY_YML
 
@@ -77,7 +78,7 @@ class TestTable:
 
     def test_what_opens_a_gate_is_never_read_from_the_environment(self) -> None:
         gates = {o.name for command in TABLE.values() for o in command.options if o.where is Where.GATE}
-        assert gates == {"force", "skip-checks", "approver", "schema", "backup", "allow-dirty"}
+        assert gates == {"force", "skip-checks", "approver", "schema", "backup", "allow-dirty", "owner"}
         for command in TABLE.values():
             for option in command.options:
                 assert bool(option.variable) == (option.where in (Where.EVERYWHERE, Where.SECRET))
@@ -275,7 +276,7 @@ class TestParts:
         ["", "github:a/b/1/1/x", "local:", "local:elsewhere/1.2", "local:x/y/notanumber.2", "local:/"],
     )
     def test_of_a_foreign_owner_nothing_is_known(self, owner: str) -> None:
-        assert wiring._ended(owner) is False
+        assert wiring._run_state(wiring._forge())(owner) is RunState.UNKNOWN
 
     def test_short_values_of_a_dotenv_are_no_secrets(self) -> None:
         from tests.fakes import FakeHost
