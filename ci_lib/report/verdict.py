@@ -278,6 +278,8 @@ def _partial(reason: Reason, words: _Words) -> str:
 def _unknown(reason: Reason, words: _Words) -> str:
     if reason is Reason.CANCELLED:
         return f"{words.where}: cancelled on the way to {words.new}; the next run or finalize clears up"
+    if reason is Reason.LOST_LOCK:
+        return f"{words.where} belongs to another run now: this one stopped on its way to {words.new}"
     return f"{words.where}: what runs is not known"
 
 

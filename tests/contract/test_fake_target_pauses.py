@@ -82,3 +82,29 @@ def test_clearing_up_that_was_paused_anywhere_leaves_alone_what_another_run_did(
                 break
             assert world.deploy("v9", owner="run-2").green, (number, others[0][0])
             true_records(world)
+
+
+HOOKS = """\
+    hooks: {before_switch: [[./drain]], after_verify: [[./announce]]}
+"""
+
+
+def test_no_hook_is_begun_by_a_run_that_has_lost_the_lock() -> None:
+    """But for one that was let through already: what runs on the runner cannot be fenced."""
+    probe = World(extra=HOOKS)
+    probe.deploy("v2")
+    assert [name for name, _ in probe.hooked] == ["./drain", "./announce"]
+    for number, tick in enumerate(probe.ticks):
+        if tick.startswith(AT_WORK):
+            continue
+        world = World(extra=HOOKS)
+        others: list[tuple[str, Outcome]] = []
+        take_over(world, others)
+        world.pause_at = number
+        world.deploy("v2")
+        owners = [facts["DEPLOY_VERSION"] for _, facts in world.hooked]
+        begun = [item for item in probe.ticks[: number + 1] if item.startswith("before hook")]
+        let_through = tick == "noted start" and probe.ticks[number + 1].startswith("before hook")
+        assert owners.count("v9") == 2
+        if "acquired" in probe.ticks[: number + 1]:
+            assert owners.count("v2") == len(begun) + let_through, (number, tick)
