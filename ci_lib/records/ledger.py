@@ -269,17 +269,22 @@ def holds(chain: Chain, body: Mapping[str, Any]) -> bool:
 
 def is_closed(chain: Chain, intent: str) -> bool:
     """Whether an outcome that knows what became of it refers to an intent."""
-    unsettled = {str(Status.PARTIAL), str(Status.UNKNOWN)}
-    for record in _records(chain, f'"ref":"{intent}"') if intent else ():
-        if record.text("ref") == intent:
-            return record.text("status") not in unsettled
-    return False
+    newest = next(_ends(chain, intent), None)
+    return newest is not None and newest.text("status") not in (Status.PARTIAL, Status.UNKNOWN)
 
 
 def has_end(chain: Chain, intent: str) -> bool:
     """Whether any outcome refers to an intent, also one that does not know what became of it."""
-    found = chain.newest_first(f'"ref":"{intent}"') if intent else iter(())
-    return any(record.text("ref") == intent for record in found)
+    return any(_ends(chain, intent))
+
+
+def _ends(chain: Chain, intent: str) -> Iterator[Record]:
+    """The outcomes of an intent, newest first; those before it are of one that was the same to the letter."""
+    for record in _records(chain, intent) if intent else ():
+        if record.id == intent:
+            return
+        if record.text("ref") == intent:
+            yield record
 
 
 def _verifications(

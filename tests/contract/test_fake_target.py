@@ -841,7 +841,7 @@ def _goes_after(world: World, count: int, *, lost: bool = False) -> None:
     real = type(world.store).append
     left = [count]
 
-    def append(stack: str, *bodies: Any) -> Any:
+    def append(stack: str, *bodies: Any, still: Any = None) -> Any:
         if not left[0]:
             if lost:
                 real(world.store, stack, *bodies)

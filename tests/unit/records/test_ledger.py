@@ -133,6 +133,20 @@ def test_an_outcome_that_does_not_know_how_it_ended_closes_nothing() -> None:
     assert not ledger.is_closed(book.chain(), "")
 
 
+def test_an_intent_that_is_the_same_to_the_letter_as_one_before_is_not_ended_by_that_ones_end() -> None:
+    book = Book()
+    first = book.intent("v1")
+    book.ended("v1", ref=first)
+    assert book.intent("v1") == first
+    assert not ledger.is_closed(book.chain(), first)
+    assert not ledger.has_end(book.chain(), first)
+    book.ended("v1", Status.PARTIAL, ref=first)
+    assert not ledger.is_closed(book.chain(), first)
+    assert ledger.has_end(book.chain(), first)
+    book.ended("v1", ref=first)
+    assert ledger.is_closed(book.chain(), first)
+
+
 def test_text_in_a_body_cannot_pass_for_another_records_field() -> None:
     book = Book()
     book.ended('","type":"verified","environment":"staging","result":"PASSED')
