@@ -14,6 +14,7 @@ from ci_lib.cli.dotenv import secrets_of
 from ci_lib.cli.hosts import Hosts, store_at
 from ci_lib.config.resolved import Resolved
 from ci_lib.domain.backups import Backups
+from ci_lib.domain.errors import ConfigFault
 from ci_lib.domain.images import Reference
 from ci_lib.domain.outcome import CheckResult
 from ci_lib.domain.state import State
@@ -45,6 +46,8 @@ class Built:
 @contextmanager
 def built(session: Session, settings: Resolved) -> Iterator[Built]:
     """Build everything for one stack and environment; connections are closed at the end."""
+    if settings.several:
+        raise ConfigFault(f"{settings.environment} has several hosts, which is not supported yet")
     with ExitStack() as stack:
         hosts = Hosts(session, settings.folder, stack)
         host = hosts(settings.host, settings.hosts[settings.host])

@@ -81,8 +81,15 @@ def _host(host: HostSettings, path: Path) -> Iterator[Mistake]:
 
 def _environment(name: str, config: DeployConfig) -> Iterator[Mistake]:
     place, path = config.environments[name], ("environments", name)
+    machines: dict[str, str] = {}
     for at, host in enumerate(place.hosts):
         yield from _known("host", host, config.hosts, (*path, "hosts", at))
+        if host not in config.hosts:
+            continue
+        other = machines.setdefault(machine(config.hosts[host]), host)
+        if other != host or host in place.hosts[:at]:
+            same = "is there twice" if other == host else f"is the same machine as {quoted(other)}"
+            yield Mistake(path=(*path, "hosts", at), text=f"{quoted(host)} {same}")
     if place.requires is None:
         return
     needed, below = place.requires, (*path, "requires")
