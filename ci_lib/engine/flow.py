@@ -35,6 +35,7 @@ from ci_lib.engine.survey import (
 from ci_lib.engine.tools import Request, Tools
 from ci_lib.plan.deploy import deploy as deploy_plan
 from ci_lib.plan.deploy import migration as migration_plan
+from ci_lib.plan.hosts import everywhere
 from ci_lib.plan.parts import approved, backup_step, examined
 from ci_lib.plan.provision import provision as provision_plan
 from ci_lib.plan.restore import restore as restore_plan
@@ -109,7 +110,8 @@ def post_verify(request: Request, tools: Tools) -> Outcome:
     def body(run: Run) -> Outcome:
         with holding(tools, wait=request.lock_wait) as lease:
             ground = survey_serving(request, tools, run.ledger_of(lease))
-            plan = (*examined(ground, "checks", "verify"), *approved(ground))
+            both = partial(everywhere, ground)
+            plan = (*both(lambda part: examined(part, "checks", "verify")), *both(approved))
             outcome = run.carry_out(lease, ground, plan)
             failed = outcome.reason is Reason.CHECKS and request.rollback_on_failure
             # Still under the lock, which the same owner may take again: nobody can come in between.

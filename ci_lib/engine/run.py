@@ -5,17 +5,19 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from ci_lib.domain.errors import Cancelled, DeployError, Refusal
+from ci_lib.domain.faults import as_fault
 from ci_lib.domain.images import Release
 from ci_lib.domain.outcome import CheckResult, Failure, Mark, Outcome, objections
-from ci_lib.domain.plan import Plan
+from ci_lib.domain.plan import Plan, Step
 from ci_lib.domain.reasons import Exit, Reason, Status, Verb
 from ci_lib.domain.state import Lease
 from ci_lib.engine.alarm import tell_of_failure
 from ci_lib.engine.begin import announce, begin, supported
 from ci_lib.engine.close import Notes, close, end_journal
 from ci_lib.engine.facts import variables
+from ci_lib.engine.hosts import host_results
 from ci_lib.engine.judge import described, judge
-from ci_lib.engine.perform import Performed, Performer, as_fault
+from ci_lib.engine.perform import Performed, Performer
 from ci_lib.engine.recover import owed, recover
 from ci_lib.engine.survey import read_chain
 from ci_lib.engine.tools import Request, Tools
@@ -222,6 +224,8 @@ class Run:
         half_way = done.schema is not None and done.schema.after is None
         status = Status.UNKNOWN if done.changed or half_way else status
         steps, checks = tuple(done.steps), tuple(done.checks)
+        several = self.tools.settings.several if self.performer else ()
+        plan = tuple(Step.from_json(step) for step in self.base.plan)
         return replace(
             self.base,
             status=status,
@@ -230,6 +234,7 @@ class Run:
             steps=steps,
             checks=checks,
             schema=done.schema,
+            hosts=host_results(several, plan, self.release, done.hosts, status),
         )
 
     def _failed(self, error: DeployError) -> Outcome:

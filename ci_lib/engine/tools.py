@@ -12,7 +12,7 @@ from ci_lib.domain.reasons import Verb
 from ci_lib.domain.reporter import Reporter
 from ci_lib.domain.state import State
 from ci_lib.domain.store import Store
-from ci_lib.domain.target import Target
+from ci_lib.domain.target import Fleet, Target
 from ci_lib.ports.protocols import Clock, Ran
 from ci_lib.records.bodies import Frame
 
@@ -61,6 +61,10 @@ class Tools:
     facts. ``hook`` runs a script of the team on the runner. ``ended`` tells whether the owner
     of a lock is known to be dead; False when that cannot be known. ``redact`` masks secrets in a text.
     ``backups`` is None for a target that makes none.
+
+    ``fleet`` is ``target`` host by host where the environment has several, else None. Then ``check_on`` takes
+    the place of ``check``: it runs what looks from the host of that name, and for an empty name what looks
+    from the runner.
     """
 
     settings: Resolved
@@ -77,6 +81,8 @@ class Tools:
     ended: Callable[[str], bool]
     redact: Callable[[str], str]
     backups: Backups | None = None
+    fleet: Fleet | None = None
+    check_on: Callable[[str, tuple[str, ...], Variables], tuple[CheckResult, ...]] | None = None
 
     @property
     def frame(self) -> Frame:
