@@ -1,6 +1,8 @@
 """``deploy-actions status``: what runs now, container by container."""
 
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
 from ci_lib.cli.console import Session, Values, settings_for
 from ci_lib.cli.look import Found, look
@@ -10,7 +12,7 @@ from ci_lib.domain.images import Release
 from ci_lib.domain.reasons import Exit
 from ci_lib.domain.running import Running
 from ci_lib.engine.recover import unfinished
-from ci_lib.engine.survey import Serving, serving
+from ci_lib.engine.survey import Serving, surveyed
 from ci_lib.plan.ground import strangers
 from ci_lib.report.status import StatusRow, status
 
@@ -21,11 +23,12 @@ def run(values: Values) -> Exit:
     def find(session: Session) -> Found:
         settings = settings_for(values, session)
         with built(session, settings) as made:
-            now = serving(made.target)
+            now = surveyed(made.tools)
             lines = list(_lines(made, settings, now))
-        rows = [_row(item, settings, now.release) for item in now.running]
-        data = {
+        rows = list(_rows(now, settings))
+        data: dict[str, Any] = {
             "release": now.release.as_json() if now.release else None,
+            **_by_host(now),
             "instances": [row.as_json() for row in rows],
             "notes": lines,
         }
@@ -34,8 +37,27 @@ def run(values: Values) -> Exit:
     return look(values, find)
 
 
+def _rows(now: Serving, settings: Resolved) -> Iterator[StatusRow]:
+    for name, one in (now.hosts or {"": now}).items():
+        for item in one.running:
+            yield replace(_row(item, settings, one.release), host=name)
+
+
+def _by_host(now: Serving) -> dict[str, Any]:
+    """The release of each of several hosts."""
+    if not now.hosts:
+        return {}
+    releases = {name: one.release for name, one in now.hosts.items()}
+    return {"hosts": {name: release.as_json() if release else None for name, release in releases.items()}}
+
+
 def _lines(made: Built, settings: Resolved, now: Serving) -> Iterator[str]:
-    if now.release is None:
+    if not now.alike:
+        for name, one in now.hosts.items():
+            what = f"{one.release.version} ({one.release.id})" if one.release else "nothing"
+            yield f"release on {name}: {what}"
+        yield "the hosts serve different releases: deploy or roll back to bring them together"
+    elif now.release is None:
         yield f"{settings.stack} does not run in {settings.environment}"
     else:
         yield f"release: {now.release.version} ({now.release.id})"

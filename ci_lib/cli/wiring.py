@@ -6,15 +6,17 @@ Imports are lazy: a verb loads what it uses.
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ci_lib.cli.console import Session
 from ci_lib.cli.dotenv import secrets_of
+from ci_lib.cli.fleet import fleet_of, secrets_of_all, state_of
 from ci_lib.cli.hosts import Hosts, store_at
+from ci_lib.config.checks import Check, looks_from_host
 from ci_lib.config.resolved import Resolved
 from ci_lib.domain.backups import Backups
-from ci_lib.domain.errors import ConfigFault
 from ci_lib.domain.images import Reference
 from ci_lib.domain.outcome import CheckResult
 from ci_lib.domain.state import State
@@ -26,6 +28,7 @@ from ci_lib.ports.system import SystemClock
 
 if TYPE_CHECKING:  # a driver, loaded for the stacks that it realises
     from ci_lib.targets.compose.site import Site as ComposeSite
+    from ci_lib.targets.fleet import HostFleet
 
 _BASE = ("PATH", "HOME", "LANG")
 """What a process of the process target gets of our environment."""
@@ -46,24 +49,30 @@ class Built:
 @contextmanager
 def built(session: Session, settings: Resolved) -> Iterator[Built]:
     """Build everything for one stack and environment; connections are closed at the end."""
-    if settings.several:
-        raise ConfigFault(f"{settings.environment} has several hosts, which is not supported yet")
     with ExitStack() as stack:
         hosts = Hosts(session, settings.folder, stack)
-        host = hosts(settings.host, settings.hosts[settings.host])
-        target, containers = TARGETS[settings.target](session, settings, host)
-        backups = _backups(session, settings, host)
+        all_hosts = tuple(hosts(name, settings.hosts[name]) for name in settings.place.hosts)
+        host = all_hosts[0]
+        if settings.target == "compose":
+            session.mask(_hidden(settings, all_hosts))
+        drivers = {one.name: TARGETS[settings.target](session, settings, one) for one in all_hosts}
+        target, containers = drivers[host.name]
+        fleet: HostFleet | None = None
+        if settings.several:
+            target = fleet = fleet_of(settings, {name: driver for name, (driver, _) in drivers.items()})
+        backups = None if fleet else _backups(session, settings, host)
+        checks = partial(_checks, session, settings)
         yield Built(
             tools=Tools(
                 settings=settings,
                 ci=session.facts,
                 target=target,
-                state=_state(settings, host),
+                state=_state(settings, all_hosts),
                 store=store_at(session, settings.records, settings.hosts, settings.folder, hosts),
                 clock=SystemClock(),
                 reporter=session.reporter,
                 digest=_digest(session, settings, host),
-                check=_check(session, settings, host, target, containers, backups),
+                check=checks(lambda _: True, host, target, containers, backups),
                 listed=_listed(session, settings, host),
                 hook=lambda argv, facts, limit: session.runner.run(
                     argv, timeout=limit, cwd=settings.folder, env=facts
@@ -71,6 +80,8 @@ def built(session: Session, settings: Resolved) -> Iterator[Built]:
                 ended=_ended,
                 redact=session.redact,
                 backups=backups,
+                fleet=fleet,
+                check_on=_check_on(checks, all_hosts, drivers) if fleet else None,
             ),
             host=host,
             runner=session.runner,
@@ -83,7 +94,6 @@ def _compose(session: Session, settings: Resolved, host: Host) -> tuple[Target, 
     from ci_lib.targets.compose.target import ComposeTarget
 
     site = _site(session, settings, host)
-    session.mask(secrets_of(host, site.run_dir))
     target = ComposeTarget(site=site, logins=_login(session, settings), secret=session.secret)
     return target, ComposeContainers(site)
 
@@ -128,11 +138,19 @@ TARGETS: Final[Mapping[str, Callable[[Session, Resolved, Host], tuple[Target, Co
 """Drivers by the name that ``target:`` has in deploy.yml."""
 
 
-def _state(settings: Resolved, host: Host) -> State:
+def _state(settings: Resolved, hosts: tuple[Host, ...]) -> State:
     from ci_lib.stores.state import HostState
 
     driver = settings.settings.compose if settings.target == "compose" else settings.settings.process
-    return HostState(host=host, folder=f"{driver.run_dir}/.deploy-actions")
+    folder = f"{driver.run_dir}/.deploy-actions"
+    states = {host.name: HostState(host=host, folder=folder) for host in hosts}
+    return state_of(settings, states) if settings.several else states[settings.host]
+
+
+def _hidden(settings: Resolved, hosts: tuple[Host, ...]) -> tuple[str, ...]:
+    """The values of the ``.env`` of every host."""
+    run_dir = settings.settings.compose.run_dir
+    return secrets_of_all(settings, hosts, lambda host: secrets_of(host, run_dir))
 
 
 def _digest(session: Session, settings: Resolved, host: Host) -> Callable[[str, Reference], str]:
@@ -167,14 +185,34 @@ def _digest(session: Session, settings: Resolved, host: Host) -> Callable[[str, 
     return digest
 
 
-def _check(
+Look = Callable[[tuple[str, ...], Variables], tuple[CheckResult, ...]]
+
+
+def _check_on(
+    checks: Callable[..., Look], hosts: tuple[Host, ...], drivers: Mapping[str, tuple[Target, Containers]]
+) -> Callable[[str, tuple[str, ...], Variables], tuple[CheckResult, ...]]:
+    """Checks of several hosts: what looks from one of them is run there and named with it."""
+    first = hosts[0]
+    looks = {
+        host.name: checks(looks_from_host, host, *drivers[host.name], None, on=host.name) for host in hosts
+    }
+    looks[""] = checks(lambda check: not looks_from_host(check), first, *drivers[first.name], None)
+    return lambda host, groups, facts: looks[host](groups, facts)
+
+
+def _checks(
     session: Session,
     settings: Resolved,
+    wanted: Callable[[Check], bool],
     host: Host,
     target: Target,
     containers: Containers,
     backups: Backups | None,
-) -> Callable[[tuple[str, ...], Variables], tuple[CheckResult, ...]]:
+    *,
+    on: str = "",
+) -> Look:
+    """What runs those checks of a group that are ``wanted``; ``on`` is the host that they are named with."""
+
     def check(groups: tuple[str, ...], facts: Variables) -> tuple[CheckResult, ...]:
         from ci_lib.checks.run import run_checks
         from ci_lib.checks.site import Site
@@ -197,8 +235,13 @@ def _check(
             reporter=session.reporter,
             backups=backups,
         )
-        wanted = [item for group in groups for item in getattr(settings.settings, group)]
-        return run_checks(wanted, site, facts)
+        chosen = [
+            item.model_copy(update={"name": f"{item.name} on {on}"}) if on else item
+            for group in groups
+            for item in getattr(settings.settings, group)
+            if wanted(item)
+        ]
+        return run_checks(chosen, site, facts)
 
     return check
 

@@ -21,6 +21,8 @@ def not_on_several(stack: Stack, settings: StackSettings, environment: str, plac
         return f"{where}, and `backup.enabled` works on one: {_ELSEWHERE}, and set it to false here"
     if settings.provision:
         return f"{where}, and `provision` works on one: {_ELSEWHERE}"
+    if any(setting.from_ == "host" for setting in settings.release.settings):
+        return f"{where}, and a setting of `release` that is read from the host works on one"
     for check in (*settings.checks, *settings.verify):
         if isinstance(check, RestoreTestCheck | IsolationCheck):
             return f"{where}, and a check of type `{check.type}` works on one: {_ELSEWHERE}"

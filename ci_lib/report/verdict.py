@@ -247,6 +247,8 @@ def _refused(reason: Reason, words: _Words) -> str:
 def _partial(reason: Reason, words: _Words) -> str:
     if reason is Reason.RECORD:
         return f"{words.where} needs a person: {words.new} runs, but the ledger could not be written"
+    if reason is Reason.MIXED:
+        return f"{words.where} needs a person: {words.new} {words.how} on a host, and stays on others"
     if reason is Reason.HALF_MIGRATED:
         serves = f"{words.old} still serves, and " if words.old else ""
         return f"{words.where} needs a person: {serves}the migration of {words.new} stopped half-way"
