@@ -327,6 +327,14 @@ class TestAMixedStart:
         assert on(world, "switch") == ["web1"]
         assert world.on_each() == ["v1", "v1", "v1"]
 
+    def test_the_last_good_one_is_no_older_one_where_the_first_host_is_the_one_that_went_back(self) -> None:
+        world = fleet_with("v0", "v1", rollout="batch: 3, on_host_failure: none")
+        world.sick = {("web1", "v2")}
+        world.deploy("v2")
+        assert world.on_each() == ["v1", "v2", "v2"]
+        assert world.play(Verb.ROLLBACK, last_good=True).version == "v1"
+        assert world.on_each() == ["v1", "v1", "v1"]
+
     def test_a_part_of_a_release_is_refused(self) -> None:
         outcome = mixed().deploy("v3", only=("api",))
         ends(outcome, Status.FAILED, Reason.USAGE, 2)

@@ -40,6 +40,6 @@ def test_hostile_text_stays_on_its_line() -> None:
 def test_only_green_outcomes_are_marked_as_passed() -> None:
     green = {name for name, outcome in OUTCOMES.items() if mark(outcome) is Mark.PASSED}
     assert green == {
-        "built", "deployed", "deployed-with-overrides", "first-deployed", "requested-rollback", "unchanged", "several-hosts",
-        "passed", "migrated",
+        "built", "deployed", "deployed-with-overrides", "first-deployed", "requested-rollback", "unchanged",
+        "passed", "migrated", "several-hosts",
     }  # fmt: skip
