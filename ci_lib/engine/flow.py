@@ -144,6 +144,7 @@ def after_failed_checks(run: Run, failed: Outcome) -> Outcome:
         status=status,
         reason=reason,
         rollback=way,
+        hosts=back.hosts or failed.hosts,
         records=(*failed.records, *back.records),
         record_lines=(*failed.record_lines, *back.record_lines),
         ledger_head=back.ledger_head or failed.ledger_head,

@@ -50,31 +50,33 @@ def both(one: Return | None, other: Return | None) -> Return | None:
     )
 
 
+Before = Mapping[str, Release | None]
+"""What each host served when the run began; None where nothing ran."""
+
+
 def host_results(
-    hosts: tuple[str, ...], plan: Plan, release: Release | None, done: HostsDone, status: Status
+    before: Before, release: Release | None, done: HostsDone, status: Status
 ) -> tuple[HostResult, ...]:
-    """A row for each host; ``status`` is how the run as a whole ended."""
-    before = _before(plan)
-    return tuple(_result(host, before, release, done, status) for host in hosts)
+    """A row for each host of ``before``; ``status`` is how the run as a whole ended."""
+    return tuple(_result(host, old, release, done, status) for host, old in before.items())
 
 
 def _result(
-    host: str, before: Mapping[str, Release | None], release: Release | None, done: HostsDone, status: Status
+    host: str, old: Release | None, release: Release | None, done: HostsDone, status: Status
 ) -> HostResult:
     note = done.failed.get(host, "")
     if host in done.lost:
         return HostResult(name=host, status=Status.PARTIAL, note=done.lost[host])
     if host in done.returned:
-        return _serving(host, Status.ROLLED_BACK, before.get(host), note)
+        return _serving(host, Status.ROLLED_BACK, old, note)
     if host in done.switched:
         if status is Status.UNKNOWN:
             return HostResult(name=host, status=Status.UNKNOWN, note=note)
         return _serving(host, Status.DEPLOYED, release, note)
-    still = before.get(host, release)
     if note and not done.switched:
-        return _serving(host, Status.FAILED, still, note)
+        return _serving(host, Status.FAILED, old, note)
     kept = status if status in GREEN - {Status.DEPLOYED} else Status.UNCHANGED
-    return _serving(host, kept, still, note)
+    return _serving(host, kept, old, note)
 
 
 def _serving(host: str, status: Status, release: Release | None, note: str) -> HostResult:
@@ -86,9 +88,9 @@ def _serving(host: str, status: Status, release: Release | None, note: str) -> H
     )
 
 
-def _before(plan: Plan) -> Mapping[str, Release | None]:
-    """What each host that is to be switched goes back to; None where nothing ran."""
-    return {
+def before_of(plan: Plan, hosts: Collection[str], release: Release) -> Before:
+    """What an interrupted plan found: what a host would go back to, or what it had already."""
+    goes_back = {
         host: back.release if back.kind is StepKind.RESTORE else None
         for step in plan
         if step.kind in CHANGING
@@ -96,6 +98,7 @@ def _before(plan: Plan) -> Mapping[str, Release | None]:
         if back.kind in (StepKind.RESTORE, StepKind.TAKE_DOWN)
         for host in back.hosts
     }
+    return {host: goes_back.get(host, release) for host in hosts}
 
 
 def what_to_do(done: HostsDone, version: str, old: str) -> str:

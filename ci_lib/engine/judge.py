@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from ci_lib.domain.images import Release
 from ci_lib.domain.outcome import Change, Failure, Outcome
-from ci_lib.domain.plan import Plan, Step, StepKind
+from ci_lib.domain.plan import Plan, StepKind
 from ci_lib.domain.reasons import Reason, Status, Verb
 from ci_lib.engine.hosts import host_results, what_to_do
 from ci_lib.engine.perform import Performed
@@ -57,12 +57,8 @@ def judge(base: Outcome, ground: Ground, done: Performed) -> Outcome:
         note = f"{stays}: {ground.previous.version} served on it before the switch"
         found = replace(found, notes=(*found.notes, note))
     found = _ended(found, ground, done)
-    several = ground.settings.several
-    if not several:
-        return found
-    plan = tuple(Step.from_json(step) for step in base.plan)
-    rows = host_results(several, plan, ground.release, done.hosts, found.status)
-    return replace(found, hosts=rows)
+    before = {host.name: host.previous for host in ground.hosts}
+    return replace(found, hosts=host_results(before, ground.release, done.hosts, found.status))
 
 
 def _ended(found: Outcome, ground: Ground, done: Performed) -> Outcome:

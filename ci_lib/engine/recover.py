@@ -11,7 +11,7 @@ from ci_lib.domain.reasons import HALF_WAY, Reason, Status, Verb
 from ci_lib.domain.state import Entry, Lease
 from ci_lib.engine.close import Notes, close, end_journal, record_late
 from ci_lib.engine.facts import variables
-from ci_lib.engine.hosts import HostsDone, host_results, what_to_do
+from ci_lib.engine.hosts import HostsDone, before_of, host_results, what_to_do
 from ci_lib.engine.interrupted import with_schema
 from ci_lib.engine.perform import Performer, comes_back, way_back
 from ci_lib.engine.tools import Tools
@@ -108,7 +108,8 @@ def _outcome(
     tools: Tools, lease: Lease, begin: Entry, begun: Plan, plan: Plan, gone_back: frozenset[str]
 ) -> Outcome:
     base = _base(begin, tools)
-    several, release = tools.settings.several, Release.from_json(begin["release"])
+    release = Release.from_json(begin["release"])
+    found = before_of(plan, tools.settings.several, release)
     if not any(step.undo for step in begun):
         cause = Failure(step="interrupted", cause=_STAYS if base.verb in HALF_WAY else _UNTOUCHED)
         return replace(base, status=Status.FAILED, reason=Reason.CANCELLED, failure=cause)
@@ -120,7 +121,7 @@ def _outcome(
         if fault is None and base.verb is Verb.RESTORE:
             return replace(base, status=Status.PASSED, reason=Reason.PASSED)
         if fault is None:
-            rows = host_results(several, (), release, HostsDone(), Status.DEPLOYED)
+            rows = host_results(found, release, _through(begun), Status.DEPLOYED)
             return replace(base, status=Status.DEPLOYED, reason=Reason.DEPLOYED, hosts=rows)
         if serving := _serving_from(begun):
             (before,) = begun[serving - 1].undo
@@ -130,14 +131,14 @@ def _outcome(
     performer = Performer(tools, lease)
     back = performer.go_back(_still_to_undo(begun, gone_back))
     done = performer.done.hosts
-    done.switched |= {host for step in begun if step.kind in CHANGING for host in step.hosts}
+    done.switched |= _through(begun).switched
     old = comes_back(way_back(begun))
     what = what_to_do(done, base.version, old.version if old else "")
     failure = Failure(step=begun[-1].name, cause=killed, hint=what or "run the release again")
     base = replace(
         base,
         schema=performer.done.schema,
-        hosts=host_results(several, plan, release, done, Status.PARTIAL),
+        hosts=host_results(found, release, done, Status.PARTIAL),
     )
     if back is not None and back.proved and done.stays:
         return replace(
@@ -150,6 +151,11 @@ def _outcome(
     return replace(
         base, status=Status.PARTIAL, reason=Reason.ROLLBACK_FAILED, failure=failure, rollback=back
     )
+
+
+def _through(begun: Plan) -> HostsDone:
+    """The hosts that an interrupted run had begun to switch."""
+    return HostsDone(switched={host for step in begun if step.kind in CHANGING for host in step.hosts})
 
 
 def _demand_hosts(tools: Tools, plan: Plan) -> None:

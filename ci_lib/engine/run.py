@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ci_lib.domain.errors import Cancelled, DeployError, Refusal
 from ci_lib.domain.faults import as_fault
 from ci_lib.domain.images import Release
 from ci_lib.domain.outcome import CheckResult, Failure, Mark, Outcome, objections
-from ci_lib.domain.plan import Plan, Step
+from ci_lib.domain.plan import Plan
 from ci_lib.domain.reasons import Exit, Reason, Status, Verb
 from ci_lib.domain.state import Lease
 from ci_lib.engine.alarm import tell_of_failure
@@ -34,8 +34,9 @@ _UNRECORDED = frozenset({Exit.USAGE, Exit.CANNOT_DECIDE, Exit.LOCKED, Exit.BUG})
 class Run:
     """One verb at work: the outcome so far, so that an error anywhere ends in a full one.
 
-    ``inner``: a part of another run, which tells of a failure. ``intent`` is the id of the written intent;
-    ``lease``, ``performer`` and ``facts`` are there once the journal is.
+    ``inner``: a part of another run, which tells of a failure. ``before`` is what each of several hosts
+    served, ``intent`` the id of the written intent; ``lease``, ``performer`` and ``facts`` are there once the
+    journal is.
     """
 
     request: Request
@@ -43,6 +44,7 @@ class Run:
     inner: bool = False
     outcome: Outcome | None = None
     release: Release | None = None
+    before: Mapping[str, Release | None] = field(default_factory=dict)
     started: float = 0.0
     intent: str = ""
     lease: Lease | None = None
@@ -127,6 +129,7 @@ class Run:
         tools, request = self.tools, self.request
         plan = supported(tools, plan)
         self.release = ground.release
+        self.before = {host.name: host.previous for host in ground.hosts}
         self.outcome = described(self.base, request, ground, plan)
         if recorded:
             self._announce(ground)
@@ -224,8 +227,6 @@ class Run:
         half_way = done.schema is not None and done.schema.after is None
         status = Status.UNKNOWN if done.changed or half_way else status
         steps, checks = tuple(done.steps), tuple(done.checks)
-        several = self.tools.settings.several if self.performer else ()
-        plan = tuple(Step.from_json(step) for step in self.base.plan)
         return replace(
             self.base,
             status=status,
@@ -234,7 +235,7 @@ class Run:
             steps=steps,
             checks=checks,
             schema=done.schema,
-            hosts=host_results(several, plan, self.release, done.hosts, status),
+            hosts=host_results(self.before, self.release, done.hosts, status),
         )
 
     def _failed(self, error: DeployError) -> Outcome:

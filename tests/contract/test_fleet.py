@@ -9,6 +9,10 @@ from tests.contract.fake_fleet import HOSTS, FleetWorld, broken, fleet_with
 from tests.contract.test_fake_target import ends
 
 HINT = "look at web2, whose release is not known"
+MIGRATION = """\
+    migration: {tool: command, service: backend, policy: forward-only, status: [status], apply: [apply]}
+    backup: {enabled: false}
+"""
 
 
 def rows(outcome: Outcome) -> list[tuple[str, str, str]]:
@@ -82,14 +86,17 @@ class TestDeploy:
         assert rows(outcome)[3] == ("web4", "rolled_back", "")
 
     def test_a_migration_runs_once_whatever_the_number_of_hosts(self) -> None:
-        extra = (
-            "    migration: {tool: command, service: backend, policy: forward-only, status: [status], apply: "
-            "[apply]}\n    backup: {enabled: false}\n"
-        )
-        world = fleet_with("v1", extra=extra, heads={"v1": "s1", "v2": "s2"})
+        world = fleet_with("v1", extra=MIGRATION, heads={"v1": "s1", "v2": "s2"})
         world.called.clear()
         ends(world.deploy("v2"), Status.DEPLOYED, Reason.DEPLOYED, 0)
         assert [word for word in world.called if word.startswith("apply")] == ["apply v2 staged"]
+
+    def test_a_migration_alone_says_what_the_hosts_still_serve(self) -> None:
+        world = fleet_with("v1", extra=MIGRATION, heads={"v1": "s1", "v2": "s2"})
+        outcome = world.play(Verb.MIGRATE, version="v2")
+        ends(outcome, Status.PASSED, Reason.MIGRATED, 0)
+        assert rows(outcome) == [(host, "passed", "v1") for host in HOSTS]
+        assert world.on_each() == ["v1", "v1", "v1"]
 
     def test_a_migration_whose_database_every_host_has_is_refused(self) -> None:
         world = FleetWorld(needs=("db",))
@@ -354,6 +361,14 @@ class TestOtherVerbs:
         outcome = world.play(Verb.POST_VERIFY)
         ends(outcome, Status.FAILED, Reason.CHECKS, 4)
         assert rows(outcome)[2] == ("web3", "failed", "v1")
+
+    def test_post_verify_can_take_every_host_back(self) -> None:
+        world = fleet_with("v1", "v2")
+        world.refusing = {("web3", "v2")}
+        outcome = world.play(Verb.POST_VERIFY, rollback_on_failure=True)
+        ends(outcome, Status.ROLLED_BACK, Reason.ROLLED_BACK, 20)
+        assert world.on_each() == ["v1", "v1", "v1"]
+        assert rows(outcome) == [(host, "deployed", "v1") for host in HOSTS]
 
     def test_a_rollback_goes_over_the_hosts_in_batches(self) -> None:
         world = fleet_with("v1", "v2")
