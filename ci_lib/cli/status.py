@@ -1,6 +1,7 @@
 """``deploy-actions status``: what runs now, container by container."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -8,12 +9,15 @@ from ci_lib.cli.console import Session, Values, settings_for
 from ci_lib.cli.look import Found, look
 from ci_lib.cli.wiring import Built, built
 from ci_lib.config.resolved import Resolved
+from ci_lib.domain.errors import HostsFault
 from ci_lib.domain.images import Release
 from ci_lib.domain.reasons import Exit
 from ci_lib.domain.running import Running
 from ci_lib.engine.recover import unfinished
 from ci_lib.engine.survey import Serving, surveyed
+from ci_lib.engine.tools import Tools
 from ci_lib.plan.ground import strangers
+from ci_lib.ports.protocols import PortFault
 from ci_lib.report.status import StatusRow, status
 
 
@@ -23,8 +27,8 @@ def run(values: Values) -> Exit:
     def find(session: Session) -> Found:
         settings = settings_for(values, session)
         with built(session, settings) as made:
-            now = surveyed(made.tools)
-            lines = list(_lines(made, settings, now))
+            now, gone = _seen(made.tools)
+            lines = [*_lines(made, settings, now), *(f"{host}: {why}" for host, why in gone.items())]
         rows = list(_rows(now, settings))
         data: dict[str, Any] = {
             "release": now.release.as_json() if now.release else None,
@@ -32,9 +36,21 @@ def run(values: Values) -> Exit:
             "instances": [row.as_json() for row in rows],
             "notes": lines,
         }
-        return Found(data=data, text=status(rows) + "".join(f"{line}\n" for line in lines))
+        text = status(rows) + "".join(f"{line}\n" for line in lines)
+        return Found(data=data, text=text, exit=Exit.STOPPED if gone else Exit.OK)
 
     return look(values, find)
+
+
+def _seen(tools: Tools) -> tuple[Serving, dict[str, str]]:
+    """What serves, and which of several hosts do not tell: when one is gone, the others are asked about."""
+    try:
+        return surveyed(tools), {}
+    except HostsFault as fault:
+        gone = {host: one.message for host, one in fault.faults.items()}
+        if gone.keys() == set(tools.settings.several):
+            raise
+        return surveyed(tools, without=gone), gone
 
 
 def _rows(now: Serving, settings: Resolved) -> Iterator[StatusRow]:
@@ -63,14 +79,25 @@ def _lines(made: Built, settings: Resolved, now: Serving) -> Iterator[str]:
         yield f"release: {now.release.version} ({now.release.id})"
         if now.adopted:
             yield "not deployed by deploy-actions: the next deploy adopts it as its rollback target"
-    held = made.tools.state.peek()
+    yield from _of_the_lock(made)
+    with suppress(HostsFault):
+        yield from made.target.advice()
+
+
+def _of_the_lock(made: Built) -> Iterator[str]:
+    try:
+        held = made.tools.state.peek()
+    except PortFault as fault:
+        if not made.tools.settings.several:
+            raise
+        yield f"lock: not known: {fault}"
+        return
     at_work = held is not None and not made.tools.ended(held.owner)
     yield f"lock: held by {held.owner}" if held else "lock: free"
     if at_work:
         yield "a run is at work, or was killed; then its lock ends by itself"
     elif unfinished(made.tools.state.journal()):
         yield "the last run was interrupted: finalize or the next run clears up"
-    yield from made.target.advice()
 
 
 def _row(item: Running, settings: Resolved, release: Release | None) -> StatusRow:

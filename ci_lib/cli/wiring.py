@@ -14,7 +14,7 @@ from ci_lib.cli.console import Session
 from ci_lib.cli.dotenv import secrets_of
 from ci_lib.cli.fleet import fleet_of, secrets_of_all, state_of
 from ci_lib.cli.hosts import Hosts, store_at
-from ci_lib.config.checks import Check, looks_from_host
+from ci_lib.cli.looks import looks, looks_on
 from ci_lib.config.resolved import Resolved
 from ci_lib.domain.backups import Backups
 from ci_lib.domain.images import Reference
@@ -61,7 +61,7 @@ def built(session: Session, settings: Resolved) -> Iterator[Built]:
         if settings.several:
             target = fleet = fleet_of(settings, {name: driver for name, (driver, _) in drivers.items()})
         backups = None if fleet else _backups(session, settings, host)
-        checks = partial(_checks, session, settings)
+        checks = partial(looks, session, settings)
         yield Built(
             tools=Tools(
                 settings=settings,
@@ -81,7 +81,7 @@ def built(session: Session, settings: Resolved) -> Iterator[Built]:
                 redact=session.redact,
                 backups=backups,
                 fleet=fleet,
-                check_on=_check_on(checks, all_hosts, drivers) if fleet else None,
+                check_on=looks_on(checks, all_hosts, drivers) if fleet else None,
             ),
             host=host,
             runner=session.runner,
@@ -183,67 +183,6 @@ def _digest(session: Session, settings: Resolved, host: Host) -> Callable[[str, 
         return on_runner(reference)
 
     return digest
-
-
-Look = Callable[[tuple[str, ...], Variables], tuple[CheckResult, ...]]
-
-
-def _check_on(
-    checks: Callable[..., Look], hosts: tuple[Host, ...], drivers: Mapping[str, tuple[Target, Containers]]
-) -> Callable[[str, tuple[str, ...], Variables], tuple[CheckResult, ...]]:
-    """Checks of several hosts: what looks from one of them is run there and named with it."""
-    first = hosts[0]
-    looks = {
-        host.name: checks(looks_from_host, host, *drivers[host.name], None, on=host.name) for host in hosts
-    }
-    looks[""] = checks(lambda check: not looks_from_host(check), first, *drivers[first.name], None)
-    return lambda host, groups, facts: looks[host](groups, facts)
-
-
-def _checks(
-    session: Session,
-    settings: Resolved,
-    wanted: Callable[[Check], bool],
-    host: Host,
-    target: Target,
-    containers: Containers,
-    backups: Backups | None,
-    *,
-    on: str = "",
-) -> Look:
-    """What runs those checks of a group that are ``wanted``; ``on`` is the host that they are named with."""
-
-    def check(groups: tuple[str, ...], facts: Variables) -> tuple[CheckResult, ...]:
-        from ci_lib.checks.run import run_checks
-        from ci_lib.checks.site import Site
-        from ci_lib.ports.net import RequestsNet
-
-        compose = settings.settings.compose
-        run_dir = compose.run_dir if settings.target == "compose" else settings.folder
-        site = Site(
-            host=host,
-            net=RequestsNet(session.env),
-            clock=SystemClock(),
-            observe=target.observe,
-            containers=containers,
-            folder=settings.folder,
-            run_dir=run_dir,
-            runner=session.runner,
-            one_shot=frozenset(compose.one_shot),
-            servers=settings.settings.provision,
-            secret=session.secret,
-            reporter=session.reporter,
-            backups=backups,
-        )
-        chosen = [
-            item.model_copy(update={"name": f"{item.name} on {on}"}) if on else item
-            for group in groups
-            for item in getattr(settings.settings, group)
-            if wanted(item)
-        ]
-        return run_checks(chosen, site, facts)
-
-    return check
 
 
 def _listed(

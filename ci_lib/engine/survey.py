@@ -1,6 +1,6 @@
 """Finding out: what runs, what it would become, and whether the rule lets it."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from ci_lib.domain.errors import ConfigFault, DeployError, Refusal, UsageFault
@@ -45,12 +45,13 @@ class Serving:
         return len({item.release.id if item.release else "" for item in self.hosts.values()}) < 2
 
 
-def surveyed(tools: Tools) -> Serving:
-    """What serves now, host by host where there are several."""
+def surveyed(tools: Tools, *, without: Collection[str] = ()) -> Serving:
+    """What serves now, host by host where there are several; ``without`` are hosts that are not asked."""
     fleet = tools.fleet
     if fleet is None:
         return serving(tools.target)
-    hosts = fleet.each(fleet.hosts, lambda host: serving(fleet.at(host)))
+    asked = [host for host in fleet.hosts if host not in without]
+    hosts = fleet.each(asked, lambda host: serving(fleet.at(host)))
     first = next((item for item in hosts.values() if item.release), Serving(release=None, running=()))
     return Serving(
         release=first.release,

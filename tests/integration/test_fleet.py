@@ -1,6 +1,7 @@
 """A release on three machines over SSH, each with an engine of its own."""
 
 import json
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -148,8 +149,29 @@ def test_a_run_killed_in_the_middle_is_cleared_up_on_all_hosts(fleet: Fleet) -> 
     assert fleet.versions() == ["sha-2"] * 3
 
 
+def test_a_cancelled_run_ends_in_time_though_hosts_are_at_work_side_by_side(fleet: Fleet) -> None:
+    fleet.rollout = {"batch": "100%"}
+    fleet.write()
+    held = mark(fleet, 1, "hold")
+    running = fleet.start("deploy", "staging", "--version", "sha-2")
+    wait_for((held.parent / "held").exists, "the check on web2", limit=90)
+    running.send_signal(signal.SIGTERM)
+    out, err = running.communicate(timeout=10)
+    (held.parent / "go").touch()
+    assert running.returncode == 130, out + err
+    assert fleet.rows(json.loads(out)) == [(name, "unknown", "") for name in NAMES]
+    held.unlink()
+    cleared = fleet.call("finalize", "staging")
+    assert (cleared.code, cleared.result["reason_code"]) == (20, "recovered"), cleared
+    assert fleet.versions() == ["sha-1"] * 3
+
+
 def test_without_the_first_host_nothing_begins(fleet: Fleet) -> None:
     with fleet.machines[0].sshd.stopped():
+        looked = fleet.call("status", "staging")
+        assert looked.code == 3, looked
+        assert [row["host"] for row in looked.result["instances"]] == NAMES[1:]
+        assert [note for note in looked.result["notes"] if note.startswith("web1: ")]
         stopped = fleet.call("deploy", "staging", "--version", "sha-2")
     assert (stopped.code, stopped.result["reason_code"]) == (3, "unreachable"), stopped
     assert fleet.versions() == ["sha-1"] * 3

@@ -29,8 +29,9 @@ class Engine(Daemon):
         argv = [
             *(*inside, program, "--host", self.socket, "--pidfile", f"{folder}/pid"),
             *("--data-root", f"{folder}/data", "--exec-root", f"{folder}/exec"),
-            # The machine's own engine has the rules and the bridge of the network that they share.
-            *("--bridge", "none", "--iptables=false", "--ip6tables=false", "--live-restore=false"),
+            # The machine's own engine has the rules and the bridge of the network that they share; with
+            # `--bridge none` an engine would take that bridge away as it starts.
+            *("--bridge", "docker0", "--iptables=false", "--ip6tables=false", "--live-restore=false"),
             *("--default-address-pool", f"base=10.{201 + number}.0.0/16,size=24"),
         ]
         super().__init__(folder, argv, self._answers)
