@@ -2,10 +2,12 @@
 
 import pytest
 
+from ci_lib.domain.images import Release
 from ci_lib.domain.outcome import Outcome
 from ci_lib.domain.reasons import Reason, Status, Verb
 from ci_lib.ports.protocols import Unreachable
 from tests.contract.fake_fleet import HOSTS, FleetWorld, broken, fleet_with
+from tests.contract.fake_target import image
 from tests.contract.test_fake_target import ends
 
 HINT = "look at web2, whose release is not known"
@@ -84,6 +86,17 @@ class TestDeploy:
         assert (outcome.status, outcome.exit) == (Status.ROLLED_BACK, 20)
         assert world.on_each() == ["v1", "v1", "v1", ""]
         assert rows(outcome)[3] == ("web4", "rolled_back", "")
+
+    @pytest.mark.parametrize("failing", [False, True])
+    def test_what_ran_before_is_adopted_on_each_host(self, failing: bool) -> None:
+        world = FleetWorld(failing={"v1"} if failing else set())
+        for host, version in (("web1", "v0"), ("web2", "old"), ("web3", "")):
+            images = (image("api", version), image("web", version))
+            cluster = world.cluster("staging", host)
+            cluster.live = Release(images=images, adopted=True) if version else None
+        outcome = world.deploy("v1")
+        assert outcome.exit == (20 if failing else 0), outcome.failure
+        assert world.on_each() == (["v0", "old", ""] if failing else ["v1"] * 3)
 
     def test_a_migration_runs_once_whatever_the_number_of_hosts(self) -> None:
         world = fleet_with("v1", extra=MIGRATION, heads={"v1": "s1", "v2": "s2"})

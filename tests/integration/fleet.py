@@ -1,6 +1,5 @@
 """The small shop on several machines, each with an engine of its own, released over SSH."""
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -77,10 +76,14 @@ class Fleet(Shop):
         words = ("exec", str(found[0]["Id"]), "cat", "/www/version.txt")
         return machine.engine.docker(*words).strip().removeprefix("web-")
 
-    def journal(self) -> list[dict[str, Any]]:
-        """The journal on the first machine."""
-        path = self.run_dir_of(self.machines[0]) / ".deploy-actions" / "journal.jsonl"
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    def settings_of(self, service: str, variable: str) -> list[str]:
+        """What a variable is in the service's container on each machine."""
+        found = []
+        for machine in self.machines:
+            (container,) = machine.containers(f"{self.project}-staging", service)
+            env = dict(pair.split("=", 1) for pair in container["Config"]["Env"])
+            found.append(env[variable])
+        return found
 
     def rows(self, result: dict[str, Any]) -> list[tuple[str, str, str]]:
         """Name, status and version of each host in a result."""

@@ -85,6 +85,26 @@ def test_a_release_goes_over_the_hosts_in_batches_and_back_again(fleet: Fleet) -
     assert (verified.code, verified.status) == (0, "passed"), verified
 
 
+def test_each_host_has_an_env_file_of_its_own_and_all_of_them_make_the_release(fleet: Fleet) -> None:
+    who = {"environment": {"WHO": "${WHO:-nobody}"}}
+    fleet.services = {"nginx": fleet.compose_services()["nginx"] | who}
+    fleet.write()
+    first = fleet.call("deploy", "staging", "--version", "sha-2")
+    assert first.code == 0, first
+    mark(fleet, 1, ".env").write_text("WHO=web2\n")
+    changed = fleet.call("deploy", "staging", "--version", "sha-2")
+    assert (changed.code, changed.status) == (0, "deployed"), changed
+    assert fleet.settings_of("nginx", "WHO") == ["nobody", "web2", "nobody"]
+    again = fleet.call("deploy", "staging", "--version", "sha-2")
+    assert (again.code, again.status) == (0, "unchanged"), again
+    back = fleet.call("rollback", "staging", "--version", "sha-1")
+    assert (back.code, back.status) == (0, "deployed"), back
+    forth = fleet.call("rollback", "staging", "--version", changed.result["release_id"])
+    assert (forth.code, forth.result["release_id"]) == (0, changed.result["release_id"]), forth
+    assert fleet.settings_of("nginx", "WHO") == ["nobody", "web2", "nobody"]
+    assert fleet.versions() == ["sha-2"] * 3
+
+
 def test_when_the_second_host_fails_all_go_back(fleet: Fleet) -> None:
     mark(fleet, 1, "broken")
     failed = fleet.call("deploy", "staging", "--version", "sha-2")

@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.lab.components import SEARCH_PATH, Daemon, Sshd, run, wait_for
 
@@ -65,12 +66,12 @@ class Machine:
     sshd: Sshd
     holder: subprocess.Popen[bytes]
 
-    def containers(self, project: str, service: str) -> list[dict[str, object]]:
+    def containers(self, project: str, service: str) -> list[dict[str, Any]]:
         """What the engine says of a service's containers."""
         labels = {"project": project, "service": service}
         filters = [f"--filter=label=com.docker.compose.{key}={value}" for key, value in labels.items()]
         ids = self.engine.docker("ps", "--all", "--quiet", *filters).split()
-        found: list[dict[str, object]] = json.loads(self.engine.docker("inspect", *ids)) if ids else []
+        found: list[dict[str, Any]] = json.loads(self.engine.docker("inspect", *ids)) if ids else []
         return found
 
 
