@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench import fleet
 from ci_lib.records import chain
 from tests.integration.shop import ROOT, START, Shop
 from tests.integration.test_ssh import remote_shop
@@ -192,6 +193,14 @@ def action_rows(folder: Path) -> Iterator[Row]:
     yield Row(what="start of an action, installed", ours=warm, theirs=None, aim="< 0.3 s", met=warm < 0.3)
 
 
+def fleet_rows(folder: Path, project: str, hello: Hello) -> Iterator[Row]:
+    found = fleet.measure(folder, project, hello)
+    what = f"deploy to {fleet.HOSTS} hosts at once, against one; their engines share this machine"
+    yield Row(what=what, ours=found.many, theirs=found.one, aim="≤ 2×", met=found.many <= 2 * found.one)
+    what = "of that, what the runner computes"
+    yield Row(what=what, ours=found.many_computed, theirs=found.one_computed, aim="", met=True)
+
+
 @contextmanager
 def project() -> Iterator[str]:
     name = f"bench-{uuid.uuid4().hex[:8]}"
@@ -210,6 +219,7 @@ def rows(folder: Path) -> Iterator[Row]:
         yield deploy_row(here, "deploy on this engine, against `up -d --wait`", 1)
         there = remote_shop(_made(folder / "remote"), f"{name}-far", hello, sshd)
         yield deploy_row(there, "deploy over SSH, against `up -d --wait` without", 2)
+        yield from fleet_rows(folder / "fleet", name, hello)
         yield from ledger_rows(here, 100_000, "local", 0.3)
         yield from ledger_rows(there, 10_000, "over SSH", 0.3)
 

@@ -46,7 +46,7 @@ def look(values: Values, find: Callable[[Session], Found]) -> Exit:
         session.reporter.error(error.message, error.hint)
         return error.exit
     except PortFault as fault:
-        from ci_lib.engine.perform import as_fault
+        from ci_lib.domain.faults import as_fault
 
         met = as_fault(fault)
         session.reporter.error(met.message, met.hint)

@@ -13,9 +13,9 @@ from ci_lib.cli.release_record import Keeper
 from ci_lib.cli.wiring import built
 from ci_lib.config.resolved import Resolved
 from ci_lib.domain.errors import Cancelled, DeployError, Refusal, UsageFault
+from ci_lib.domain.faults import as_fault
 from ci_lib.domain.outcome import Failure, Outcome
 from ci_lib.domain.reasons import Exit, Reason, Status, Verb
-from ci_lib.engine.perform import as_fault
 from ci_lib.engine.tools import Request, Tools
 from ci_lib.evidence.bundle import bundle
 from ci_lib.evidence.write import folder_name, write

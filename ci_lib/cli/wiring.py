@@ -6,13 +6,16 @@ Imports are lazy: a verb loads what it uses.
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypedDict
 
 from ci_lib.cli.approval_files import approvals_of
 from ci_lib.cli.console import Session
 from ci_lib.cli.dotenv import secrets_of
+from ci_lib.cli.fleet import fleet_of, secrets_of_all, state_of
 from ci_lib.cli.hosts import Hosts, records_host, store_at
+from ci_lib.cli.looks import looks, looks_on
 from ci_lib.cli.policy import NO_POLICY, demand_of, read_policy, seal_of, trust_of
 from ci_lib.config.policy import Policy
 from ci_lib.config.resolved import Resolved
@@ -22,7 +25,7 @@ from ci_lib.domain.errors import Refusal
 from ci_lib.domain.forge import Forge, RunState
 from ci_lib.domain.images import Reference
 from ci_lib.domain.outcome import CheckResult
-from ci_lib.domain.state import Fence, unfenced
+from ci_lib.domain.state import Fence, State, unfenced
 from ci_lib.domain.target import Containers, Target
 from ci_lib.engine.tools import Tools, Variables
 from ci_lib.images.credentials import Credential, DockerCredentials, config_path
@@ -33,6 +36,7 @@ from ci_lib.records.trust import Trust
 if TYPE_CHECKING:  # loaded where they are used
     from ci_lib.stores.state import HostState
     from ci_lib.targets.compose.site import Site as ComposeSite
+    from ci_lib.targets.fleet import HostFleet
 
 _BASE = ("PATH", "HOME", "LANG")
 """What a process of the process target gets of our environment."""
@@ -56,10 +60,20 @@ def built(session: Session, settings: Resolved) -> Iterator[Built]:
     with ExitStack() as stack:
         hosts = Hosts(session, settings.folder, stack)
         settings, policy, trust = _governed(session, settings, hosts)
-        host = hosts(settings.host, settings.hosts[settings.host])
-        state = _state(settings, host)
-        target, containers = TARGETS[settings.target](session, settings, host, state.fence)
-        backups = _backups(session, settings, host)
+        all_hosts = tuple(hosts(name, settings.hosts[name]) for name in settings.place.hosts)
+        host = all_hosts[0]
+        if settings.target == "compose":
+            session.mask(_hidden(settings, all_hosts))
+        state, fences = _state(settings, all_hosts)
+        drivers = {
+            one.name: TARGETS[settings.target](session, settings, one, fences[one.name]) for one in all_hosts
+        }
+        target, containers = drivers[host.name]
+        fleet: HostFleet | None = None
+        if settings.several:
+            target = fleet = fleet_of(settings, {name: driver for name, (driver, _) in drivers.items()})
+        backups = None if fleet else _backups(session, settings, host)
+        checks = partial(looks, session, settings)
         yield Built(
             tools=Tools(
                 settings=settings,
@@ -70,7 +84,7 @@ def built(session: Session, settings: Resolved) -> Iterator[Built]:
                 clock=SystemClock(),
                 reporter=session.reporter,
                 digest=_digest(session, settings, host),
-                check=_check(session, settings, host, target, containers, backups),
+                check=checks(lambda _: True, host, target, containers, backups),
                 listed=_listed(session, settings, host),
                 hook=lambda argv, facts, limit: session.runner.run(
                     argv, timeout=limit, cwd=settings.folder, env=facts
@@ -82,6 +96,8 @@ def built(session: Session, settings: Resolved) -> Iterator[Built]:
                 seal=lambda: seal_of(session, settings.place.signing),
                 demand=demand_of(policy, settings.environment),
                 agreed=lambda: approvals_of(session, settings, policy.files),
+                fleet=fleet,
+                check_on=looks_on(checks, all_hosts, drivers) if fleet else None,
             ),
             host=host,
             runner=session.runner,
@@ -117,7 +133,6 @@ def _compose(session: Session, settings: Resolved, host: Host, fence: Fence) -> 
     from ci_lib.targets.compose.target import ComposeTarget
 
     site = _site(session, settings, host, fence)
-    session.mask(secrets_of(host, site.run_dir))
     target = ComposeTarget(site=site, logins=_login(session, settings), secret=session.secret)
     return target, ComposeContainers(site)
 
@@ -169,11 +184,30 @@ TARGETS: Final[Mapping[str, Callable[[Session, Resolved, Host, Fence], tuple[Tar
 """Drivers by the name that ``target:`` has in deploy.yml."""
 
 
-def _state(settings: Resolved, host: Host) -> "HostState":
+def _state(settings: Resolved, hosts: tuple[Host, ...]) -> tuple[State, Mapping[str, Fence]]:
+    """Lock and journal, and what keeps a run that has lost the lock from changing anything on each host."""
     from ci_lib.stores.state import HostState
 
     driver = settings.settings.compose if settings.target == "compose" else settings.settings.process
-    return HostState(host=host, folder=f"{driver.run_dir}/.deploy-actions")
+    folder = f"{driver.run_dir}/.deploy-actions"
+    states = {host.name: HostState(host=host, folder=folder) for host in hosts}
+    first = states[settings.host]
+    if not settings.several:
+        return first, {settings.host: first.fence}
+    others = {name: state for name, state in states.items() if state is not first}
+    fences = {settings.host: first.fence, **dict.fromkeys(others, first.fence_elsewhere)}
+    tell = {name: partial(_tell, first, state) for name, state in others.items()}
+    return state_of(settings, states, tell), fences
+
+
+def _tell(first: "HostState", other: "HostState") -> None:
+    other.obey(first.fence_elsewhere())
+
+
+def _hidden(settings: Resolved, hosts: tuple[Host, ...]) -> tuple[str, ...]:
+    """The values of the ``.env`` of every host."""
+    run_dir = settings.settings.compose.run_dir
+    return secrets_of_all(settings, hosts, lambda host: secrets_of(host, run_dir))
 
 
 class RegistryAccess(TypedDict):
@@ -219,42 +253,6 @@ def _digest(session: Session, settings: Resolved, host: Host) -> Callable[[str, 
         return on_runner(reference)
 
     return digest
-
-
-def _check(
-    session: Session,
-    settings: Resolved,
-    host: Host,
-    target: Target,
-    containers: Containers,
-    backups: Backups | None,
-) -> Callable[[tuple[str, ...], Variables], tuple[CheckResult, ...]]:
-    def check(groups: tuple[str, ...], facts: Variables) -> tuple[CheckResult, ...]:
-        from ci_lib.checks.run import run_checks
-        from ci_lib.checks.site import Site
-        from ci_lib.ports.net import RequestsNet
-
-        compose = settings.settings.compose
-        run_dir = compose.run_dir if settings.target == "compose" else settings.folder
-        site = Site(
-            host=host,
-            net=RequestsNet(session.env),
-            clock=SystemClock(),
-            observe=target.observe,
-            containers=containers,
-            folder=settings.folder,
-            run_dir=run_dir,
-            runner=session.runner,
-            one_shot=frozenset(compose.one_shot),
-            servers=settings.settings.provision,
-            secret=session.secret,
-            reporter=session.reporter,
-            backups=backups,
-        )
-        wanted = [item for group in groups for item in getattr(settings.settings, group)]
-        return run_checks(wanted, site, facts)
-
-    return check
 
 
 def _listed(

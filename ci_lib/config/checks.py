@@ -137,3 +137,8 @@ Check = Annotated[
     | IsolationCheck,
     Field(discriminator="type"),
 ]
+
+
+def looks_from_host(check: Check) -> bool:
+    """Whether the check looks at one host: from there, or from inside a container there."""
+    return getattr(check, "from_", "host") != "runner"

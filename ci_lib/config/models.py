@@ -19,6 +19,7 @@ from ci_lib.config.patterns import SSH
 from ci_lib.config.provision import Server
 from ci_lib.config.records import Records
 from ci_lib.config.release import ReleaseRules
+from ci_lib.config.rollout import Rollout
 from ci_lib.config.units import Duration, TimeLimit
 
 
@@ -77,8 +78,10 @@ class Environment(Model):
     """What kind of environment it is."""
     owner: str = Field(min_length=1)
     """Who answers for it; named in summaries and failure notices."""
-    hosts: tuple[Name, ...] = Field(min_length=1, max_length=1)
-    """Names under `hosts:`; one host an environment for now."""
+    hosts: tuple[Name, ...] = Field(min_length=1)
+    """Names under `hosts:`. Each gets the whole stack; lock and journal live on the first."""
+    rollout: Rollout = Rollout()
+    """How a release goes over them, where there are several."""
     requires: Requires | None = None
     """The gate before this environment; without it every release is taken."""
     signing: Signing | None = None

@@ -9,6 +9,7 @@ from ci_lib.config.mistakes import Mistake, Path
 from ci_lib.config.models import DeployConfig, HostSettings, Stack, StackSettings
 from ci_lib.config.overlay import fill, settings_of
 from ci_lib.config.release_rules import broken_release
+from ci_lib.config.several import not_on_several
 from ci_lib.config.text import near, quoted
 
 
@@ -21,8 +22,7 @@ def broken_pairs(config: DeployConfig) -> Iterator[Mistake]:
     owners: dict[tuple[str, str, str], str] = {}
     for name, stack in config.stacks.items():
         for environment, place in config.environments.items():
-            host = config.hosts.get(place.hosts[0])
-            if host is None:
+            if any(name not in config.hosts for name in place.hosts):
                 continue
             wrong = out_of_reach(config, name, environment)
             if wrong and environment in stack.environments:
@@ -40,8 +40,8 @@ def broken_pairs(config: DeployConfig) -> Iterator[Mistake]:
             if stack.target == "process":
                 yield from _processes(settings, stack, layers)
             for key, value in _claims(stack, settings):
-                owner = owners.setdefault((machine(host), key[-1], value), pair)
-                if owner != pair:
+                there = [(machine(config.hosts[name]), key[-1], value) for name in place.hosts]
+                for owner in sorted({owners.setdefault(where, pair) for where in there} - {pair}):
                     text = f"{quoted(value)} is used by {owner} and by {pair} on the same host: "
                     text += "write {stack} and {environment} into it"
                     yield Mistake(path=layers.path(*key), text=text)
@@ -54,9 +54,13 @@ def machine(host: HostSettings) -> str:
 
 def out_of_reach(config: DeployConfig, stack: str, environment: str) -> str:
     """Why the stack's target cannot work in the environment; empty when it can."""
-    name = config.environments[environment].hosts[0]
+    place, chosen = config.environments[environment], config.stacks[stack]
+    name = place.hosts[0]
     host = config.hosts[name]
-    if config.stacks[stack].target != "process":
+    if len(place.hosts) > 1:
+        settings = fill(settings_of(chosen, environment), stack=stack, environment=environment)
+        return not_on_several(chosen, settings, environment, place)
+    if chosen.target != "process":
         return ""
     if not host.local:
         return f'the target "process" works on a local host alone, and {environment} is on {quoted(name)}'

@@ -25,6 +25,7 @@ REMOTE = (
 DURATION = r"^[0-9]{1,9}(\.[0-9]{1,3})?[smhd]$"
 DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 PERCENT = r"^([0-9]{1,2}(\.[0-9]{1,3})?|100)%$"
+BATCH = r"^([1-9][0-9]{0,3}|([1-9][0-9]?|100)%)$"
 TAG = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$"
 PLATFORM = r"^[a-z0-9]{1,32}/[a-z0-9_]{1,32}(/[a-z0-9.]{1,32})?$"
 MOUNTED = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,62}$"
@@ -87,6 +88,9 @@ KINDS: dict[str, Kind] = {
     MOUNTED: Kind(
         word="secret id",
         rule='use letters, digits, ".", "-" and "_", 63 at most, and do not begin with "." or "-"',
+    ),
+    BATCH: Kind(
+        word="number or share", rule="write a number of hosts such as 2, or a share of them such as 25%"
     ),
     PERCENT: Kind(word="percentage", rule="write a number from 0 to 100 and %, such as 20%"),
 }

@@ -34,6 +34,11 @@ class Resolved:
         return self.place.hosts[0]
 
     @property
+    def several(self) -> tuple[str, ...]:
+        """The environment's hosts where it has several; empty where it has one."""
+        return self.place.hosts if len(self.place.hosts) > 1 else ()
+
+    @property
     def managed(self) -> frozenset[str]:
         """The services whose image we deploy."""
         return frozenset(service for image in self.images.values() for service in image.services)

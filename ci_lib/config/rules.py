@@ -6,7 +6,7 @@ from ci_lib.config.builds import broken_repositories
 from ci_lib.config.jobs import broken_gate
 from ci_lib.config.mistakes import Mistake, Path
 from ci_lib.config.models import DeployConfig, HostSettings
-from ci_lib.config.pairs import broken_pairs
+from ci_lib.config.pairs import broken_pairs, machine
 from ci_lib.config.record_rules import broken_records
 from ci_lib.config.records import GitRecords
 from ci_lib.config.stacks import broken_stack
@@ -67,8 +67,15 @@ def _host(host: HostSettings, path: Path) -> Iterator[Mistake]:
 
 def _environment(name: str, config: DeployConfig) -> Iterator[Mistake]:
     place, path = config.environments[name], ("environments", name)
+    machines: dict[str, str] = {}
     for at, host in enumerate(place.hosts):
         yield from _known("host", host, config.hosts, (*path, "hosts", at))
+        if host not in config.hosts:
+            continue
+        other = machines.setdefault(machine(config.hosts[host]), host)
+        if other != host or host in place.hosts[:at]:
+            same = "is there twice" if other == host else f"is the same machine as {quoted(other)}"
+            yield Mistake(path=(*path, "hosts", at), text=f"{quoted(host)} {same}")
     if place.registry and place.registry.attach and place.signing is None:
         text = "needs signing: else there is no statement to attach"
         yield Mistake(path=(*path, "registry", "attach"), text=text)

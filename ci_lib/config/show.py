@@ -23,6 +23,9 @@ def as_json(resolved: Resolved) -> dict[str, Any]:
     settings = _plain(resolved.settings)
     settings.pop("process" if resolved.target == "compose" else "compose")
     settings |= {"history_name": resolved.history_name, "history_env": resolved.history_env}
+    place = _plain(resolved.place)
+    if not resolved.several:
+        place.pop("rollout")
     used = {*resolved.place.hosts, *filter(None, [getattr(resolved.records, "host", None)])}
     return {
         "stack": resolved.stack,
@@ -30,7 +33,7 @@ def as_json(resolved: Resolved) -> dict[str, Any]:
         "target": resolved.target,
         "config_hash": resolved.config_hash,
         "folder": resolved.folder,
-        "place": _plain(resolved.place),
+        "place": place,
         "required_by": list(resolved.required_by),
         "records": _plain(resolved.records),
         "hosts": {name: _plain(host) for name, host in resolved.hosts.items() if name in used},

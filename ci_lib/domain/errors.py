@@ -1,5 +1,6 @@
 """The one error tree. Each error carries what failed, the likeliest reason and what to do next."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ci_lib.domain.reasons import REASONS, Exit, Reason
@@ -45,6 +46,27 @@ class StepFault(DeployError):
 
     def __init__(self, message: str, *, hint: str = "", reason: Reason = Reason.STOPPED) -> None:
         super().__init__(message, hint=hint, reason=reason)
+
+
+ELSEWHERE = frozenset({Reason.UNREACHABLE, Reason.HOST_KEY, Reason.STATE, Reason.BUG})
+"""Reasons that say nothing about the release: it could not be looked at."""
+
+
+class HostsFault(StepFault):
+    """A step failed on some of an environment's hosts; ``faults`` tells of each of them why.
+
+    Its reason is the first that speaks of the release, if there is one: that a host is gone as well must not
+    hide that the release failed on another.
+    """
+
+    def __init__(self, faults: Mapping[str, DeployError]) -> None:
+        every = sorted(faults.values(), key=lambda fault: fault.reason in ELSEWHERE)
+        super().__init__(
+            "; ".join(f"{host}: {fault.message}" for host, fault in faults.items()),
+            hint="; ".join(dict.fromkeys(fault.hint for fault in every if fault.hint)),
+            reason=every[0].reason,
+        )
+        self.faults = faults
 
 
 class Refusal(DeployError):

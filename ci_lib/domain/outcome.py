@@ -119,6 +119,33 @@ class Return:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HostResult:
+    """How it ended on one of several hosts: the release that serves there, and why it is not the one wanted.
+
+    ``digest`` is empty where the release has several images; nothing but the name is known of a host that
+    could not be brought back (``partial``) or was left half-way (``unknown``).
+    """
+
+    name: str
+    status: Status
+    version: str = ""
+    release_id: str = ""
+    digest: str = ""
+    note: str = ""
+
+    def as_json(self) -> dict[str, str]:
+        """The form used in records and evidence."""
+        return {
+            "name": self.name,
+            "status": str(self.status),
+            "version": self.version,
+            "release_id": self.release_id,
+            "digest": self.digest,
+            "note": self.note,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Logs:
     """What one service leaves behind when something failed; texts are unmasked until they are written."""
 
@@ -171,6 +198,8 @@ class Outcome:
     seconds: float = 0.0
     failure: Failure | None = None
     rollback: Return | None = None
+    hosts: tuple[HostResult, ...] = ()
+    """Each host of an environment that has several; empty where it has one."""
     notes: tuple[str, ...] = ()
     overrides: tuple[str, ...] = ()
     """Gates that a person opened (``--force``, ``--skip-checks``), each with its reason; shown loudly."""
@@ -219,6 +248,7 @@ class Outcome:
             "seconds": round(self.seconds, 3),
             "failure": self.failure.as_json() if self.failure else None,
             "rollback": self.rollback.as_json() if self.rollback else None,
+            "hosts": [host.as_json() for host in self.hosts],
             "notes": list(self.notes),
             "overrides": list(self.overrides),
             "evidence_path": self.evidence_path,

@@ -1,11 +1,22 @@
 """Plans: the steps that will run, as data that can be printed, hashed and written to a journal."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Self
 
 from ci_lib.domain.images import Image, Release
+
+_SHOWN = 4
+"""Hosts that are named; more are counted."""
+
+
+def some(hosts: Collection[str]) -> str:
+    """Hosts as a person names them: all of a few, the first ones of many."""
+    names = tuple(hosts)
+    if len(names) <= _SHOWN:
+        return ", ".join(names)
+    return f"{', '.join(names[: _SHOWN - 1])} and {len(names) - _SHOWN + 1} more"
 
 
 class StepKind(StrEnum):
@@ -40,6 +51,9 @@ class Step:
 
     ``release`` is what the step is about, ``image`` narrows a pull to one image, ``args`` holds the few
     values a kind needs beside them (strings, numbers, lists of strings).
+
+    A step that is done on several hosts at once has in ``args`` the key ``hosts``, host → the values it needs
+    there, and ``each``, the seconds that each host has of the ``time_limit``; see ``ci_lib/plan/hosts.py``.
     """
 
     kind: StepKind
@@ -53,8 +67,26 @@ class Step:
     @property
     def name(self) -> str:
         """How the step is called in logs, journal and summary."""
-        subject = self.image.name if self.image else str(self.args.get("name", ""))
-        return f"{self.kind} {subject}".strip()
+        args: Mapping[str, Any] = next(iter(self.args["hosts"].values())) if self.hosts else self.args
+        subject = self.image.name if self.image else str(args.get("name", ""))
+        where = f"on {some(self.hosts)}" if self.hosts else ""
+        return " ".join(word for word in (str(self.kind), subject, where) if word)
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The hosts that it is done on at once; empty where the environment has one."""
+        return tuple(self.args.get("hosts", ()))
+
+    def on(self, host: str) -> Self:
+        """What is done on one of its hosts."""
+        return replace(self, host=host, args=self.args["hosts"][host], time_limit=self.args["each"])
+
+    def among(self, hosts: Collection[str]) -> Self | None:
+        """The step on those of its hosts that are among ``hosts``; None when there is none of them."""
+        if not self.hosts:
+            return self
+        here = {name: args for name, args in self.args["hosts"].items() if name in hosts}
+        return replace(self, args={**self.args, "hosts": here}) if here else None
 
     def as_json(self) -> dict[str, Any]:
         """The form used in journal and evidence."""

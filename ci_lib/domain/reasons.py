@@ -58,6 +58,7 @@ class Reason(StrEnum):
     TAKEN_DOWN = "taken_down"
     RECOVERED = "recovered"
     ROLLBACK_FAILED = "rollback_failed"
+    MIXED = "mixed"
     HALF_MIGRATED = "half_migrated"
     DATA_UNVERIFIED = "data_unverified"
     RECORD = "record"
@@ -104,6 +105,10 @@ REASONS: dict[Reason, tuple[Exit, str]] = {
     Reason.TAKEN_DOWN: (Exit.ROLLED_BACK, "The first release of this stack failed and was taken down."),
     Reason.RECOVERED: (Exit.ROLLED_BACK, "An interrupted run was brought back to the release before it."),
     Reason.ROLLBACK_FAILED: (Exit.NEEDS_PERSON, "Going back failed as well: a person is needed."),
+    Reason.MIXED: (
+        Exit.NEEDS_PERSON,
+        "The release failed on a host and stays on others, as `on_host_failure` says: a person is needed.",
+    ),
     Reason.HALF_MIGRATED: (Exit.NEEDS_PERSON, "The migration stopped half-way: a person is needed."),
     Reason.DATA_UNVERIFIED: (
         Exit.NEEDS_PERSON,

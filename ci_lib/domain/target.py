@@ -1,8 +1,8 @@
 """What the engine asks of a target: the driver that realises a stack in an environment."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from ci_lib.domain.differences import Differences
 from ci_lib.domain.images import Image, Release
@@ -10,6 +10,8 @@ from ci_lib.domain.outcome import CheckResult, Packet
 from ci_lib.domain.plan import Step, StepKind, StepReport
 from ci_lib.domain.running import Running
 from ci_lib.ports.protocols import Ran
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +43,8 @@ class Candidate:
     needs: tuple[str, ...] = ()
     """The unmanaged workloads that the migration's service depends on, those of them as well."""
     settings: Mapping[str, str] = field(default_factory=dict, repr=False)
+    hosts: Mapping[str, "Candidate"] = field(default_factory=dict)
+    """What each host made of it, where there are several."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +128,23 @@ class Target(Protocol):
 
     def diagnose(self) -> Packet:
         """The failure packet; never raises for a single part that cannot be had."""
+
+
+class Fleet(Protocol):
+    """The hosts of an environment that has several, each with a driver of its own."""
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Their names, in the order of deploy.yml."""
+
+    def at(self, host: str) -> Target:
+        """The driver of one host; raise ``StepFault`` (STATE) for one that deploy.yml does not name."""
+
+    def each(self, hosts: Collection[str], work: Callable[[str], T]) -> Mapping[str, T]:
+        """Do ``work`` for several hosts at the same time, and wait for all of them.
+
+        Raises ``HostsFault``, when all have ended, with every host on which it failed.
+        """
 
 
 class Containers(Protocol):

@@ -24,8 +24,9 @@ def supported(tools: Tools, plan: Plan) -> Plan:
     every = [*kept, *(undo for step in kept for undo in step.undo)]
     lacking = sorted({str(step.kind) for step in every if step.kind not in known})
     if lacking:
+        several = f" on {len(tools.settings.several)} hosts" if tools.settings.several else ""
         raise ConfigFault(
-            f"target {tools.settings.target} cannot do: {', '.join(lacking)}",
+            f"target {tools.settings.target} cannot do{several}: {', '.join(lacking)}",
             hint="take that part out of the stack's settings, or use another target",
         )
     return kept

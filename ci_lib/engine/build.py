@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 
 from ci_lib.domain.build import BuiltImage, Order, Remote, Source
 from ci_lib.domain.errors import Cancelled, DeployError
+from ci_lib.domain.faults import as_fault
 from ci_lib.domain.images import Image, Reference
 from ci_lib.domain.outcome import Change, Failure, Mark, Outcome, StepResult
 from ci_lib.domain.reasons import Reason, Status
 from ci_lib.domain.reporter import Reporter
-from ci_lib.engine.perform import as_fault
 from ci_lib.images.fetch import Denied
 from ci_lib.ports.protocols import Clock, PortFault
 

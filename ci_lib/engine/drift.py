@@ -9,7 +9,7 @@ from ci_lib.domain.outcome import CheckResult, Mark, Outcome
 from ci_lib.domain.reasons import Reason
 from ci_lib.domain.running import Health, Running
 from ci_lib.domain.state import Entry
-from ci_lib.domain.target import Candidate, Wanted
+from ci_lib.domain.target import Candidate, Target, Wanted
 from ci_lib.engine.lock import POLL, locked
 from ci_lib.engine.recover import unfinished
 from ci_lib.engine.survey import serving
@@ -46,16 +46,26 @@ def compared(tools: Tools, recorded: Release | None) -> tuple[CheckResult, ...]:
     Empty where it knows of none, and nothing is there. Raises ``DeployError`` or ``PortFault`` when the
     target cannot be asked.
     """
-    now = serving(tools.target)
+    fleet = tools.fleet
+    if fleet is None:
+        return _compared(tools, tools.target, recorded)
+    found = fleet.each(fleet.hosts, lambda host: _compared(tools, fleet.at(host), recorded))
+    return tuple(
+        replace(row, name=f"{row.name} on {host}") for host, rows in found.items() for row in rows
+    )
+
+
+def _compared(tools: Tools, target: Target, recorded: Release | None) -> tuple[CheckResult, ...]:
+    now = serving(target)
     if recorded is None:
         return tuple(_unknown(now.release, now.running))
-    candidate, rows = _as_kept(tools, recorded)
+    candidate, rows = _as_kept(target, recorded)
     return (
         _release(recorded, now.release),
         *_images(tools, recorded, now.running),
         *rows,
         *(_instances(tools, candidate, now.running) if candidate else ()),
-        *tools.target.drift(recorded),
+        *target.drift(recorded),
     )
 
 
@@ -79,11 +89,11 @@ def _unknown(release: Release | None, running: tuple[Running, ...]) -> Iterator[
         yield _failed(f"containers of {name}", f"{count} there", "none: the ledger knows of no deploy")
 
 
-def _as_kept(tools: Tools, recorded: Release) -> tuple[Candidate | None, tuple[CheckResult, ...]]:
+def _as_kept(target: Target, recorded: Release) -> tuple[Candidate | None, tuple[CheckResult, ...]]:
     """What the kept files of the release define, or why that cannot be told: then nothing passes."""
     try:
         wanted = Wanted(images=recorded.images, snapshot=recorded.id)
-        return tools.target.resolve(wanted), ()
+        return target.resolve(wanted), ()
     except StepFault as fault:
         if fault.reason is not Reason.PREFLIGHT:
             raise

@@ -27,7 +27,8 @@ class Examiner:
         self._tools = tools
         self._candidate = candidate
         self._variables = variables or {}
-        self._identity: _Identity | None = None
+        self._identity: dict[str, _Identity] = {}
+        """What was proved to run on each host, or under an empty name where there is one."""
         self.preflight: list[CheckResult] = []
         self.checks: list[CheckResult] = []
         self.steps: Mapping[StepKind, Callable[[Step], StepReport]] = {
@@ -37,9 +38,10 @@ class Examiner:
             StepKind.HOOK: self._hook,
         }
 
-    def begin_anew(self) -> None:
-        """Something else is about to run: the next proof is the first one again."""
-        self._identity = None
+    def begin_anew(self, hosts: tuple[str, ...] = ()) -> None:
+        """Something else is about to run (there): the next proof is the first one again."""
+        for host in hosts or tuple(self._identity):
+            self._identity.pop(host, None)
 
     def _preflight(self, step: Step) -> StepReport:
         backup = str(step.args.get("backup", ""))
@@ -70,7 +72,22 @@ class Examiner:
         """Digest by digest; the second proof of a plan also shows that nothing restarted in between."""
         if step.release is None:
             raise StepFault("there is no release to prove", reason=Reason.BUG)
-        running = self._tools.target.observe()
+        fleet = self._tools.fleet
+        if fleet is None:
+            self._proved(step, self._tools.target.observe(), "")
+        else:
+            fleet.each(
+                self._hosts(step), lambda host: self._proved(_on(step, host), fleet.at(host).observe(), host)
+            )
+        return StepReport()
+
+    def _hosts(self, step: Step) -> tuple[str, ...]:
+        """The hosts of a step; one that was planned when there was one host is done there."""
+        return step.hosts or (step.host or self._tools.settings.host,)
+
+    def _proved(self, step: Step, running: tuple[Running, ...], host: str) -> None:
+        """Raise ``StepFault`` unless just what is wanted runs, and the same as when it was seen before."""
+        assert step.release is not None
         judged = step.args.get("workloads") or self._tools.settings.managed
         managed = tuple(
             item
@@ -84,14 +101,13 @@ class Examiner:
             )
         self._complete(step, managed)
         identity = tuple(sorted(item.identity for item in managed))
-        if self._identity is not None and identity != self._identity:
-            names = _differing(managed, self._identity)
+        before = self._identity.setdefault(host, identity)
+        if identity != before:
+            names = _differing(managed, before)
             raise StepFault(
                 f"restarted or replaced while the checks ran: {names}",
                 hint="see the logs in the evidence: it crashes, or somebody else deploys",
             )
-        self._identity = identity
-        return StepReport()
 
     def _complete(self, step: Step, managed: tuple[Running, ...]) -> None:
         counts = instances(managed)
@@ -105,16 +121,29 @@ class Examiner:
                 raise StepFault(f"{item.workload} is {item.health}{code}", hint="see the logs; deploy again")
 
     def _check(self, step: Step) -> StepReport:
-        results = self._tools.check(tuple(step.args["groups"]), self._variables)
-        self.checks.extend(results)
-        failed = [check for check in results if check.mark is not Mark.PASSED]
-        if failed:
-            raise StepFault(
-                objections(failed),
-                hint="see the checks' table and the logs in the evidence",
-                reason=Reason.CHECKS,
-            )
+        fleet, look = self._tools.fleet, self._tools.check_on
+        if fleet is None or look is None:
+            self._passed(self._tools.check(tuple(step.args["groups"]), self._variables))
+            return StepReport()
+        hosts = self._hosts(step)
+        groups = tuple(_on(step, hosts[0]).args["groups"])
+        self._passed(look("", groups, self._variables))
+        found: dict[str, tuple[CheckResult, ...]] = {}
+
+        def look_from(host: str) -> None:
+            found[host] = look(host, groups, self._variables)
+            _demand_passed(found[host])
+
+        try:
+            fleet.each(hosts, look_from)
+        finally:
+            self.checks.extend(result for host in hosts for result in found.get(host, ()))
         return StepReport()
+
+    def _passed(self, results: tuple[CheckResult, ...]) -> None:
+        """Keep the results, and demand that all passed."""
+        self.checks.extend(results)
+        _demand_passed(results)
 
     def _hook(self, step: Step) -> StepReport:
         command = tuple(step.args["command"])
@@ -126,6 +155,21 @@ class Examiner:
         if not ran.ok:
             raise StepFault(f"{what} exited {ran.code}: {ran.said}", reason=Reason.HOOK)
         return StepReport()
+
+
+def _demand_passed(results: tuple[CheckResult, ...]) -> None:
+    """Raise ``StepFault`` (CHECKS) unless all passed."""
+    failed = [check for check in results if check.mark is not Mark.PASSED]
+    if failed:
+        raise StepFault(
+            objections(failed),
+            hint="see the checks' table and the logs in the evidence",
+            reason=Reason.CHECKS,
+        )
+
+
+def _on(step: Step, host: str) -> Step:
+    return step.on(host) if step.hosts else step
 
 
 def _known_as(item: Running) -> str:

@@ -39,6 +39,7 @@ from ci_lib.engine.survey import (
 from ci_lib.engine.tools import Request, Tools
 from ci_lib.plan.deploy import deploy as deploy_plan
 from ci_lib.plan.deploy import migration as migration_plan
+from ci_lib.plan.hosts import everywhere
 from ci_lib.plan.parts import approved, backup_step, examined
 from ci_lib.plan.provision import provision as provision_plan
 from ci_lib.plan.restore import restore as restore_plan
@@ -117,15 +118,16 @@ def post_verify(request: Request, tools: Tools) -> Outcome:
         with ExitStack() as held:
             lease = held.enter_context(holding(tools, wait=request.lock_wait))
             ground = survey_serving(request, tools, run.ledger_of(lease))
-            plan = (*examined(ground, "checks", "verify"), *approved(ground))
+            both = partial(everywhere, ground)
+            plan = (*both(lambda part: examined(part, "checks", "verify")), *both(approved))
             outcome = run.carry_out(lease, ground, plan)
             if outcome.reason is not Reason.CHECKS or not request.rollback_on_failure:
                 return outcome
             # Under the same lock: taken anew, it might be that of another release by now.
-            both = after_failed_checks(run, outcome, lease)
-            if both.reason is Reason.CANCELLED:
+            ended = after_failed_checks(run, outcome, lease)
+            if ended.reason is Reason.CANCELLED:
                 held.pop_all()  # the lock is kept, for whoever clears up
-            return both
+            return ended
 
     return Run(request=request, tools=tools).guarded(body)
 
@@ -154,6 +156,7 @@ def after_failed_checks(run: Run, failed: Outcome, lease: Lease) -> Outcome:
         status=status,
         reason=reason,
         rollback=way,
+        hosts=back.hosts or failed.hosts,
         records=(*failed.records, *back.records),
         record_lines=(*failed.record_lines, *back.record_lines),
         ledger_head=back.ledger_head or failed.ledger_head,

@@ -6,6 +6,7 @@ from ci_lib.domain.images import Release
 from ci_lib.domain.outcome import Change, Failure, Outcome
 from ci_lib.domain.plan import Plan, StepKind
 from ci_lib.domain.reasons import Reason, Status, Verb
+from ci_lib.engine.hosts import host_results, what_to_do
 from ci_lib.engine.perform import Performed
 from ci_lib.engine.tools import Request
 from ci_lib.plan.ground import Ground
@@ -63,6 +64,13 @@ def judge(base: Outcome, ground: Ground, done: Performed) -> Outcome:
         stays = f"the schema stays at {done.schema.after.label if done.schema.after else 'an unknown place'}"
         note = f"{stays}: {ground.previous.version} served on it before the switch"
         found = replace(found, notes=(*found.notes, note))
+    found = _ended(found, ground, done)
+    before = {host.name: host.previous for host in ground.hosts}
+    return replace(found, hosts=host_results(before, ground.release, done.hosts, found.status))
+
+
+def _ended(found: Outcome, ground: Ground, done: Performed) -> Outcome:
+    base = found
     if done.fault is None:
         looking = base.verb in (Verb.POST_VERIFY, Verb.BACKUP, Verb.PROVISION)
         if base.verb is Verb.RESTORE or (looking and not done.changed):
@@ -75,7 +83,10 @@ def judge(base: Outcome, ground: Ground, done: Performed) -> Outcome:
         return replace(found, status=Status.DEPLOYED, reason=Reason.DEPLOYED)
     step = done.failed.name if done.failed else ""
     status, reason = _verdict(done, ground)
-    hint = _lost(base, ground) if reason is Reason.ROLLBACK_FAILED else ""
+    hint = ""
+    if reason in (Reason.ROLLBACK_FAILED, Reason.MIXED):
+        old = ground.previous.version if ground.previous else ""
+        hint = what_to_do(done.hosts, ground.release.version, old) or _lost(base, ground)
     failure = Failure(step=step, cause=done.fault.message, hint=hint or done.fault.hint)
     return replace(found, status=status, reason=reason, failure=failure)
 
@@ -100,6 +111,8 @@ def _verdict(done: Performed, ground: Ground) -> tuple[Status, Reason]:
         return Status.FAILED, Reason.CHECKS if done.to_blame else done.fault.reason
     if done.back is None or not done.back.proved:
         return Status.PARTIAL, Reason.ROLLBACK_FAILED
+    if done.hosts.stays:
+        return Status.PARTIAL, Reason.MIXED
     return Status.ROLLED_BACK, Reason.ROLLED_BACK if ground.previous else Reason.TAKEN_DOWN
 
 

@@ -1,10 +1,11 @@
 """Doing a plan: one step after the other, journalled, and back again when one fails."""
 
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ci_lib.domain.errors import DeployError, Refusal, StepFault
+from ci_lib.domain.errors import ELSEWHERE, DeployError, Refusal, StepFault
+from ci_lib.domain.faults import as_fault
 from ci_lib.domain.images import Release
 from ci_lib.domain.outcome import CheckResult, Mark, Packet, Return, StepResult
 from ci_lib.domain.plan import BLAMING, CHANGING, JOURNALLED, Plan, Step, StepKind, StepReport
@@ -13,9 +14,10 @@ from ci_lib.domain.schema import SchemaChange
 from ci_lib.domain.state import Entry, Lease
 from ci_lib.domain.target import Candidate
 from ci_lib.engine.examine import Examiner
+from ci_lib.engine.hosts import HostsDone, among, blamed, both
 from ci_lib.engine.migrate import Migrator
 from ci_lib.engine.tools import Tools
-from ci_lib.ports.protocols import PortFault, UnknownHostKey
+from ci_lib.ports.protocols import PortFault
 
 LEASE = 360.0
 """Seconds that the lock is taken for, before the first step asks for more."""
@@ -25,9 +27,6 @@ LEASE_SLACK = 120.0
 
 Half of it must be left for another step: a command on the host may wait that long for the one before it.
 """
-
-_NOT_ITS_FAULT = frozenset({Reason.UNREACHABLE, Reason.HOST_KEY, Reason.STATE, Reason.BUG})
-"""Reasons that say nothing about the release: it could not be looked at."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -44,13 +43,14 @@ class Performed:
     back: Return | None = None
     packet: Packet | None = None
     schema: SchemaChange | None = None
+    hosts: HostsDone = field(default_factory=HostsDone)
 
     @property
     def to_blame(self) -> bool:
         """Whether the release itself failed, and not something around it."""
         if self.failed is None or self.fault is None:
             return False
-        return self.failed.kind in BLAMING and self.fault.reason not in _NOT_ITS_FAULT
+        return self.failed.kind in BLAMING and self.fault.reason not in ELSEWHERE
 
 
 class Performer:
@@ -73,6 +73,7 @@ class Performer:
         self._tools = tools
         self._lease = lease
         self._held = held
+        self._mute = False
         self._examiner = Examiner(tools, candidate, variables)
         self._migrator = Migrator(tools, self._note)
         self._steps = {**self._examiner.steps, **self._migrator.steps}
@@ -93,23 +94,60 @@ class Performer:
             if fault is not None:
                 self.done.failed, self.done.fault = step, fault
                 self.done.packet = self._diagnosed() if self.done.changed else None
-                self.done.back = self.go_back(way_back(begun))
+                failed = blamed(fault, step)
+                self.done.hosts.failed |= failed
+                if step.args.get("alone") and failed.keys() < set(step.hosts):
+                    self._go_on_without(failed.keys(), plan, number, begun)
+                else:
+                    self.done.back = self.go_back(way_back(begun))
                 break
         return self.done
 
+    def _go_on_without(
+        self, failed: Collection[str], plan: Plan, number: int, begun: Sequence[Step]
+    ) -> None:
+        """Hosts that failed go back, the others of their batch go on to its end; no other batch is begun."""
+        undo, gone = way_back(begun), set(failed)
+        self.done.back = self.go_back(among(undo, gone))
+        for later, step in enumerate(plan[number + 1 :], start=number + 1):
+            part = step.among(set(step.hosts) - gone)
+            if part is None:
+                return
+            fault = self._attempt(part, {"event": "start", "step": later}, [], told=False)
+            if fault is not None:
+                failed = blamed(fault, part)
+                self.done.hosts.failed |= failed
+                gone |= failed.keys()
+                self.done.back = both(self.done.back, self.go_back(among(undo, failed.keys())))
+            if step.args.get("settles"):
+                return
+
     def go_back(self, undo: Plan) -> Return | None:
-        """Go a way back, until a step of it fails; None when there is none."""
+        """Go a way back, until a step of it fails; None when there is none.
+
+        Of several hosts, those on which a step fails are left where they are, and the others go on.
+        """
         if not undo:
             return None
         self._tools.reporter.warn("going back to what ran before")
-        self._examiner.begin_anew()
+        hosts = {host: None for step in undo for host in step.hosts}
+        self._examiner.begin_anew(tuple(hosts))
         before = len(self.done.steps)
-        cause = ""
-        for step in undo:
+        lost = self.done.hosts.lost
+        causes: list[str] = []
+        for whole in undo:
+            step = whole.among(set(whole.hosts) - lost.keys())
+            if step is None:
+                continue
             fault = self._attempt(step, {"event": "undo", "step": step.name}, [], told=True)
-            if fault is not None:
-                cause = f"{step.name}: {fault.message}"
+            if fault is None:
+                continue
+            causes.append(f"{step.name}: {fault.message}")
+            if not step.hosts:
                 break
+            lost |= blamed(fault, step)
+        self.done.hosts.returned |= hosts.keys() - lost.keys()
+        cause = "; ".join(causes)
         old = comes_back(undo)
         steps = tuple(self.done.steps[before:])
         del self.done.steps[before:]
@@ -132,9 +170,28 @@ class Performer:
         now = self._tools.clock.monotonic()
         told = told or step.kind in JOURNALLED or step.kind is StepKind.HOOK
         if told or self._held < now + step.time_limit + LEASE_SLACK / 2:
-            self._note(step, entry)
+            self._tell(step, entry)
         begun.append(step)
         self.done.changed = self.done.changed or step.kind in CHANGING
+        if step.kind in CHANGING and entry["event"] == "start":
+            self.done.hosts.switched.update(step.hosts)
+
+    def _tell(self, step: Step, entry: Entry) -> None:
+        """Write a line into the journal; other hosts' way back does not end with the host that keeps it.
+
+        As long as the lease is known to hold nobody else can have taken over, and whoever clears up finds
+        that these hosts are to go back, which they can do twice.
+        """
+        goes_on = entry["event"] == "undo" and step.hosts
+        if goes_on and self._mute and self._held > self._tools.clock.monotonic() + step.time_limit:
+            return
+        try:
+            self._note(step, entry)
+        except PortFault as fault:
+            if not goes_on or self._held < self._tools.clock.monotonic() + step.time_limit:
+                raise
+            self._mute = True
+            self._tools.reporter.warn(f"going back without the journal: {fault}")
 
     def _note(self, step: Step, entry: Entry) -> None:
         """Write a line into the journal, and hold the lease for as long as the step may take."""
@@ -192,20 +249,15 @@ class Performer:
 
 
 def way_back(begun: Sequence[Step]) -> Plan:
-    """What undoes the steps that have begun, the last one first."""
-    return tuple(step for forward in reversed(begun) for step in forward.undo)
+    """What undoes the steps that have begun, the last one first, as far back as the last one that settles."""
+    settled = [number for number, step in enumerate(begun[:-1]) if step.args.get("settles")]
+    open_ones = begun[settled[-1] + 1 :] if settled else begun
+    return tuple(step for forward in reversed(open_ones) for step in forward.undo)
 
 
 def comes_back(undo: Plan) -> Release | None:
     """The release that a way back leads to; None when it leads to nothing."""
     return next((step.release for step in undo if step.kind in (StepKind.RESTORE, StepKind.START)), None)
-
-
-def as_fault(error: PortFault) -> DeployError:
-    """A port's fault as a failure of the run."""
-    if isinstance(error, UnknownHostKey):
-        return StepFault(str(error), reason=Reason.HOST_KEY)
-    return StepFault(str(error), reason=Reason.UNREACHABLE)
 
 
 def _must(step: Step) -> bool:

@@ -7,11 +7,12 @@ from typing import Any
 from ci_lib.domain.errors import Refusal, StepFault
 from ci_lib.domain.images import Release
 from ci_lib.domain.outcome import Change, Failure, Outcome
-from ci_lib.domain.plan import BLAMING, Plan, Step, StepKind
+from ci_lib.domain.plan import BLAMING, CHANGING, Plan, Step, StepKind, some
 from ci_lib.domain.reasons import HALF_WAY, Reason, Status, Verb
 from ci_lib.domain.state import Entry, Lease
 from ci_lib.engine.close import Notes, close, end_journal, record_late
 from ci_lib.engine.facts import variables
+from ci_lib.engine.hosts import HostsDone, before_of, host_results, what_to_do
 from ci_lib.engine.interrupted import with_schema
 from ci_lib.engine.perform import LEASE_SLACK, Performer, comes_back, way_back
 from ci_lib.engine.tools import Tools
@@ -72,6 +73,7 @@ def recover(tools: Tools, lease: Lease, chain: Chain | None) -> Outcome | None:
             hint="another version of deploy-actions wrote it: run that one's finalize, then this one",
             reason=Reason.STATE,
         ) from error
+    _demand_hosts(tools, plan)
     started = max((entry["step"] for entry in entries if entry["event"] == "start"), default=-1)
     gone_back = frozenset(entry["step"] for entry in entries if entry["event"] == "undo")
     outcome = _outcome(tools, lease, begin, plan[: started + 1], plan, gone_back)
@@ -119,18 +121,21 @@ def _outcome(
     tools: Tools, lease: Lease, begin: Entry, begun: Plan, plan: Plan, gone_back: frozenset[str]
 ) -> Outcome:
     base = _base(begin, tools)
+    release = Release.from_json(begin["release"])
+    found = before_of(plan, tools.settings.several, release)
     if not any(step.undo for step in begun):
         cause = Failure(step="interrupted", cause=_STAYS if base.verb in HALF_WAY else _UNTOUCHED)
         return replace(base, status=Status.FAILED, reason=Reason.CANCELLED, failure=cause)
     killed = f"the run was killed after {begun[-1].name} had begun"
     if not gone_back and (rest := _rest(begun, plan)):
-        old, release = comes_back(way_back(begun)), Release.from_json(begin["release"])
+        old = comes_back(way_back(begun))
         facts = variables(replace(base, previous_version=old.version if old else ""), release)
         fault = Performer(tools, lease, variables=facts).perform(rest).fault
         if fault is None and base.verb is Verb.RESTORE:
             return replace(base, status=Status.PASSED, reason=Reason.PASSED)
         if fault is None:
-            return replace(base, status=Status.DEPLOYED, reason=Reason.DEPLOYED)
+            rows = host_results(found, release, _through(begun), Status.DEPLOYED)
+            return replace(base, status=Status.DEPLOYED, reason=Reason.DEPLOYED, hosts=rows)
         if serving := _serving_from(begun):
             (before,) = begun[serving - 1].undo
             hint = f"{_WRITTEN} `restore --backup {before.args['backup']}`, which has the data from before"
@@ -138,8 +143,20 @@ def _outcome(
             return replace(base, status=Status.PARTIAL, reason=Reason.DATA_UNVERIFIED, failure=failure)
     performer = Performer(tools, lease)
     back = performer.go_back(_still_to_undo(begun, gone_back))
-    base = replace(base, schema=performer.done.schema)
-    failure = Failure(step=begun[-1].name, cause=killed, hint="run the release again")
+    done = performer.done.hosts
+    done.switched |= _through(begun).switched
+    old = comes_back(way_back(begun))
+    what = what_to_do(done, base.version, old.version if old else "")
+    failure = Failure(step=begun[-1].name, cause=killed, hint=what or "run the release again")
+    base = replace(
+        base,
+        schema=performer.done.schema,
+        hosts=host_results(found, release, done, Status.PARTIAL),
+    )
+    if back is not None and back.proved and done.stays:
+        return replace(
+            base, status=Status.PARTIAL, reason=Reason.MIXED, failure=failure, rollback=back
+        )
     if back is not None and back.proved:
         return replace(
             base, status=Status.ROLLED_BACK, reason=Reason.RECOVERED, failure=failure, rollback=back
@@ -147,6 +164,22 @@ def _outcome(
     return replace(
         base, status=Status.PARTIAL, reason=Reason.ROLLBACK_FAILED, failure=failure, rollback=back
     )
+
+
+def _through(begun: Plan) -> HostsDone:
+    """The hosts that an interrupted run had begun to switch."""
+    return HostsDone(switched={host for step in begun if step.kind in CHANGING for host in step.hosts})
+
+
+def _demand_hosts(tools: Tools, plan: Plan) -> None:
+    """Raise ``StepFault`` (STATE) for a run on several hosts where deploy.yml names one by now."""
+    hosts = {host: None for step in plan for host in step.hosts}
+    if hosts and tools.fleet is None:
+        raise StepFault(
+            f"the interrupted run was at work on {some(hosts)}, and deploy.yml names one host now",
+            hint="put the others back under `hosts:`, run finalize, and then take them out",
+            reason=Reason.STATE,
+        )
 
 
 def _rest(begun: Plan, plan: Plan) -> Plan:

@@ -15,6 +15,10 @@ from ci_lib.records.chain import Chain
 
 def backups_of(tools: Tools) -> Backups:
     """The backups of this stack and environment; raise ``ConfigFault`` where the target makes none."""
+    if tools.backups is None and tools.settings.several:
+        hint = "keep databases in a stack of their own, in an environment of one host"
+        where = f"{tools.settings.environment} has several hosts"
+        raise ConfigFault(f"{where}, and backups work on one", hint=hint)
     if tools.backups is None:
         raise ConfigFault(f"target {tools.settings.target} makes no backups", hint="use target compose")
     return tools.backups

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ci_lib.domain.approval import Approval
 from ci_lib.domain.errors import Cancelled, DeployError, Refusal
+from ci_lib.domain.faults import as_fault
 from ci_lib.domain.images import Release
 from ci_lib.domain.outcome import CheckResult, Failure, Mark, Outcome, objections
 from ci_lib.domain.plan import Plan
@@ -16,8 +17,9 @@ from ci_lib.engine.approvals import agreed, proved
 from ci_lib.engine.begin import announce, begin, supported
 from ci_lib.engine.close import Notes, close, end_journal
 from ci_lib.engine.facts import variables
+from ci_lib.engine.hosts import host_results
 from ci_lib.engine.judge import described, judge
-from ci_lib.engine.perform import Performed, Performer, as_fault
+from ci_lib.engine.perform import Performed, Performer
 from ci_lib.engine.recover import owed, recover
 from ci_lib.engine.survey import read_chain
 from ci_lib.engine.tools import Request, Tools
@@ -38,9 +40,10 @@ _LOOKING = frozenset({Verb.PREFLIGHT, Verb.RESTORE_TEST, Verb.DRIFT})
 class Run:
     """One verb at work: the outcome so far, so that an error anywhere ends in a full one.
 
-    ``inner``: a part of another run, which tells of a failure. ``intent`` is the id of the written intent;
-    ``lease``, ``performer`` and ``facts`` are there once the journal is. ``chain`` is the ledger as it was
-    when the lock had been taken, None where the run goes on without it.
+    ``inner``: a part of another run, which tells of a failure. ``before`` is what each of several hosts
+    served, ``intent`` the id of the written intent; ``lease``, ``performer`` and ``facts`` are there once the
+    journal is. ``chain`` is the ledger as it was when the lock had been taken, None where the run goes on
+    without it.
     """
 
     request: Request
@@ -48,6 +51,7 @@ class Run:
     inner: bool = False
     outcome: Outcome | None = None
     release: Release | None = None
+    before: Mapping[str, Release | None] = field(default_factory=dict)
     started: float = 0.0
     intent: str = ""
     lease: Lease | None = None
@@ -141,6 +145,7 @@ class Run:
         request = self.request = agreed(self.request, approvals)
         seal = tools.seal() if self._verifies(ground) else None
         self.release = ground.release
+        self.before = {host.name: host.previous for host in ground.hosts}
         self.outcome = described(base, request, ground, plan, live)
         if recorded:
             self._announce(ground, approvals)
@@ -262,6 +267,7 @@ class Run:
             steps=steps,
             checks=checks,
             schema=done.schema,
+            hosts=host_results(self.before, self.release, done.hosts, status),
         )
 
     def _failed(self, error: DeployError) -> Outcome:

@@ -1,10 +1,10 @@
 """Finding out: what runs, what it would become, and whether the rule lets it."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 
-from ci_lib.domain.errors import DeployError, Refusal
+from ci_lib.domain.errors import ConfigFault, DeployError, Refusal, UsageFault
 from ci_lib.domain.images import Image, Reference, Release
 from ci_lib.domain.reasons import Reason
 from ci_lib.domain.running import Running
@@ -14,7 +14,7 @@ from ci_lib.engine.choose import complete, references, rollback_target
 from ci_lib.engine.schema import rehearsed, way_back
 from ci_lib.engine.tools import Request, Tools
 from ci_lib.images.rule import Basis, VerifiedImage, exempt
-from ci_lib.plan.ground import Ground, instances
+from ci_lib.plan.ground import Ground, HostGround, instances
 from ci_lib.records import ledger
 from ci_lib.records.chain import Chain, check
 
@@ -32,6 +32,35 @@ class Serving:
     running: tuple[Running, ...]
     adopted: Release | None = None
     good: bool = False
+    hosts: Mapping[str, "Serving"] = field(default_factory=dict)
+    """The same of each host, where there are several; ``release`` is that of the first that serves any."""
+
+    @property
+    def mixed(self) -> bool:
+        """Whether hosts serve different releases."""
+        return len({item.release.id for item in self.hosts.values() if item.release}) > 1
+
+    @property
+    def alike(self) -> bool:
+        """Whether every host serves the same."""
+        return len({item.release.id if item.release else "" for item in self.hosts.values()}) < 2
+
+
+def surveyed(tools: Tools, *, without: Collection[str] = ()) -> Serving:
+    """What serves now, host by host where there are several; ``without`` are hosts that are not asked."""
+    fleet = tools.fleet
+    if fleet is None:
+        return serving(tools.target)
+    asked = [host for host in fleet.hosts if host not in without]
+    hosts = fleet.each(asked, lambda host: serving(fleet.at(host)))
+    first = next((item for item in hosts.values() if item.release), Serving(release=None, running=()))
+    return Serving(
+        release=first.release,
+        running=tuple(item for found in hosts.values() for item in found.running),
+        adopted=first.adopted,
+        good=all(item.good for item in hosts.values()),
+        hosts=hosts,
+    )
 
 
 def serving(target: Target) -> Serving:
@@ -125,9 +154,10 @@ def _newest_verified(request: Request, tools: Tools, chain: Chain) -> Named:
 
 def survey_deploy(request: Request, tools: Tools, chain: Chain, named: Named) -> Ground:
     """What a deploy or a promote stands on."""
-    now = serving(tools.target)
+    now = surveyed(tools)
     images = complete(named, tools.settings, now.release)
     only = tuple(named) if len(named) < len(tools.settings.images) else ()
+    _demand_one(now, only)
     candidate = tools.target.resolve(Wanted(images=images, only=only))
     verified = admit(request, tools, chain, candidate.release, named)
     ground = _ground(tools, now, candidate, verified, chain)
@@ -138,15 +168,19 @@ def survey_deploy(request: Request, tools: Tools, chain: Chain, named: Named) ->
 
 def survey_rollback(request: Request, tools: Tools, chain: Chain | None) -> Ground:
     """What a rollback stands on; without a ledger (``chain`` is None) the target's own memory serves."""
-    now = serving(tools.target)
+    now = surveyed(tools)
+    _demand_one(now, request.only)
     environment = tools.settings.environment
     kept = {item.release.id: item for item in tools.target.kept()}
     candidates = _remembered(tools, kept.values()) if chain is None else ledger.deployed(chain, environment)
-    release = rollback_target(request, tools.settings, candidates, now.release)
+    # Where hosts differ, none of their releases is the one to get away from.
+    current = None if now.mixed else now.release
+    release = rollback_target(request, tools.settings, candidates, current)
     files = now.release.id if request.only and now.release else release.id
     if files not in kept:
+        where = "every host" if tools.settings.several else tools.settings.host
         raise DeployError(
-            f"the files of {release.version} ({files[:12]}) are not kept on {tools.settings.host} any more",
+            f"the files of {release.version} ({files[:12]}) are not kept on {where} any more",
             hint="rollback --list shows what is; older releases are deployed again from their commit",
             reason=Reason.PREFLIGHT,
         )
@@ -154,6 +188,9 @@ def survey_rollback(request: Request, tools: Tools, chain: Chain | None) -> Grou
     candidate = tools.target.resolve(Wanted(images=release.images, snapshot=files, only=only))
     ground = _ground(tools, now, candidate, exempt(candidate.release.images, Basis.ROLLBACK), chain)
     back = way_back(request, tools, chain, release, now.release)
+    if back.to is not None and tools.settings.several:
+        hint = "use --schema keep, and take it back by hand if it must be"
+        raise ConfigFault("--schema down works in an environment of one host", hint=hint)
     return replace(
         ground,
         snapshot=files,
@@ -181,22 +218,51 @@ def survey_serving(request: Request, tools: Tools, chain: Chain | None) -> Groun
 
     With ``chain``, raises ``DeployError`` (CHANGED) when the ledger or ``--version`` names another release.
     """
-    now = serving(tools.target)
+    now = surveyed(tools)
     if now.release is None:
         raise DeployError(
             f"nothing serves {tools.settings.stack} in {tools.settings.environment}",
             hint="deploy it first",
             reason=Reason.CHANGED,
         )
+    if not now.alike:
+        raise DeployError(
+            f"the hosts serve different releases: {_by_host(now)}",
+            hint="deploy or roll back to bring them together",
+            reason=Reason.CHANGED,
+        )
     if chain is not None:
         _demand_same(request, now.release, ledger.last_served(chain, tools.settings.environment))
-    counts = instances(now.running)
-    candidate = Candidate(
-        release=now.release,
-        workloads={name: counts.get(name, 1) for name in sorted(tools.settings.managed)},
+    candidate = replace(
+        _as_it_runs(tools, now.release, now.running),
+        hosts={
+            name: _as_it_runs(tools, now.release, host.running) for name, host in now.hosts.items()
+        },
     )
     ground = _ground(tools, now, candidate, exempt(now.release.images, Basis.ROLLBACK), chain)
-    return replace(ground, adopted=None)
+    return replace(
+        ground, adopted=None, hosts=tuple(replace(host, adopted=None) for host in ground.hosts)
+    )
+
+
+def _as_it_runs(tools: Tools, release: Release, running: tuple[Running, ...]) -> Candidate:
+    counts = instances(running)
+    workloads = {name: counts.get(name, 1) for name in sorted(tools.settings.managed)}
+    return Candidate(release=release, workloads=workloads)
+
+
+def _by_host(now: Serving) -> str:
+    releases = ((name, item.release) for name, item in now.hosts.items())
+    return ", ".join(f"{name} {release.version if release else 'nothing'}" for name, release in releases)
+
+
+def _demand_one(now: Serving, only: tuple[str, ...]) -> None:
+    """Raise ``UsageFault`` for a part of a release where it is not clear what the rest of it is."""
+    if only and now.mixed:
+        raise UsageFault(
+            f"only {', '.join(only)} is named, and the hosts serve different releases: {_by_host(now)}",
+            hint="name every image: deploy a whole release first",
+        )
 
 
 def _ground(
@@ -218,6 +284,17 @@ def _ground(
         good=now.good,
         revoked=revoked,
         notes=tuple(f"{name} was revoked here, so nothing is verified" for name in revoked),
+        hosts=tuple(
+            HostGround(
+                name=name,
+                candidate=candidate.hosts[name],
+                running=host.running,
+                previous=host.release,
+                adopted=host.adopted,
+                good=host.good,
+            )
+            for name, host in now.hosts.items()
+        ),
     )
 
 

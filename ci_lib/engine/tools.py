@@ -15,7 +15,7 @@ from ci_lib.domain.reasons import Verb
 from ci_lib.domain.reporter import Reporter
 from ci_lib.domain.state import State
 from ci_lib.domain.store import Store
-from ci_lib.domain.target import Target
+from ci_lib.domain.target import Fleet, Target
 from ci_lib.ports.protocols import Clock, Ran
 from ci_lib.records.bodies import Frame
 from ci_lib.records.trust import Trust
@@ -80,6 +80,10 @@ class Tools:
     environment, None where they are not signed; it raises ``ConfigFault`` when the key is not there.
     ``demand`` is what the policy wants proved of those who open gates here; ``agreed`` are the approvals that
     stand outside of the ledger: files of the checkout, reviews of this run.
+
+    ``fleet`` is ``target`` host by host where the environment has several, else None. Then ``check_on`` takes
+    the place of ``check``: it runs what looks from the host of that name, and for an empty name what looks
+    from the runner.
     """
 
     settings: Resolved
@@ -100,6 +104,8 @@ class Tools:
     seal: Callable[[], Seal | None] = _unsigned
     demand: Demand = field(default_factory=Demand)
     agreed: Callable[[], Iterable[Approval]] = tuple
+    fleet: Fleet | None = None
+    check_on: Callable[[str, tuple[str, ...], Variables], tuple[CheckResult, ...]] | None = None
 
     def ended(self, owner: str) -> bool:
         """Whether the owner of a lock is known to be dead; False when that cannot be known."""

@@ -2,6 +2,7 @@
 
 from ci_lib.domain.plan import Plan
 from ci_lib.plan.ground import Ground
+from ci_lib.plan.hosts import everywhere
 from ci_lib.plan.parts import (
     approved,
     backup,
@@ -12,8 +13,8 @@ from ci_lib.plan.parts import (
     preflight,
     prepare,
     pulls,
-    retain,
 )
+from ci_lib.plan.rollout import rolled_out
 from ci_lib.plan.strategies.recreate import recreate
 
 
@@ -23,19 +24,17 @@ def deploy(ground: Ground) -> Plan:
         return (
             *backup_before_migration(ground),
             *migrate(ground),
-            *checked(ground),
-            *approved(ground),
+            *everywhere(ground, checked),
+            *everywhere(ground, approved),
         )
     return (
-        *preflight(ground),
-        *prepare(ground),
-        *pulls(ground),
+        *everywhere(ground, preflight),
+        *everywhere(ground, prepare),
+        *everywhere(ground, pulls),
         *backup(ground),
         *hooks(ground, "before_switch"),
         *(() if ground.supporting else migrate(ground)),
-        *recreate(ground, first=ground.supporting),
-        *checked(ground),
-        *retain(ground),
+        *rolled_out(ground, lambda part: (*recreate(part, first=part.supporting), *checked(part))),
         *hooks(ground, "after_verify"),
     )
 
@@ -43,9 +42,9 @@ def deploy(ground: Ground) -> Plan:
 def migration(ground: Ground) -> Plan:
     """The schema alone: what a deploy does before its switch, so that nothing changes that serves."""
     return (
-        *preflight(ground),
-        *prepare(ground),
-        *pulls(ground),
+        *everywhere(ground, preflight),
+        *everywhere(ground, prepare),
+        *everywhere(ground, pulls),
         *backup(ground),
         *migrate(ground, staged=True),
     )

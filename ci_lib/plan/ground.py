@@ -1,13 +1,25 @@
 """What a plan is made from: everything that was found out, and nothing that still has to be asked."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ci_lib.config.resolved import Resolved
 from ci_lib.domain.images import Image, Release
 from ci_lib.domain.running import Running
 from ci_lib.domain.target import Candidate
 from ci_lib.images.rule import VerifiedImage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostGround:
+    """The facts of one host of several; the fields are those of ``Ground``."""
+
+    name: str
+    candidate: Candidate
+    running: tuple[Running, ...] = ()
+    previous: Release | None = None
+    adopted: Release | None = None
+    good: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +53,20 @@ class Ground:
     notes: tuple[str, ...] = ()
     revoked: tuple[str, ...] = ()
     backup: str = ""
+    hosts: tuple[HostGround, ...] = ()
+
+    def on(self, host: HostGround) -> "Ground":
+        """The facts of one host alone; the release, and what it needs beside its images, is that of all."""
+        ours = self.candidate
+        return replace(
+            self,
+            candidate=replace(host.candidate, release=ours.release, others=ours.others, hosts={}),
+            running=host.running,
+            previous=host.previous,
+            adopted=host.adopted,
+            good=host.good,
+            hosts=(),
+        )
 
     @property
     def release(self) -> Release:
@@ -97,8 +123,10 @@ class Ground:
 
         Never for what was adopted: a target that does not remember it could not go back to it either. Where
         the whole stack is meant, the services that we do not manage have to be there too; how they are is not
-        the release's concern.
+        the release's concern. Of several hosts, on each of them.
         """
+        if self.hosts:
+            return all(self.on(host).unchanged for host in self.hosts)
         if self.adopted is not None:
             return False
         counts = instances(self.running)

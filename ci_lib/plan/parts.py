@@ -149,12 +149,7 @@ def checked(ground: Ground) -> Plan:
 
 def examined(ground: Ground, *groups: str) -> Plan:
     """As ``checked``, for the named groups of checks (``checks``, ``verify``)."""
-    prove = Step(
-        kind=StepKind.PROVE,
-        host=ground.settings.host,
-        release=ground.release,
-        args={"workloads": dict(ground.candidate.workloads)},
-    )
+    (prove,) = proof(ground)
     settings = ground.settings.settings
     checks = [check for group in groups for check in getattr(settings, group)]
     if ground.skip_checks or not checks:
@@ -163,6 +158,18 @@ def examined(ground: Ground, *groups: str) -> Plan:
     args = {"groups": list(groups)}
     check = Step(kind=StepKind.CHECK, release=ground.release, args=args, time_limit=limit)
     return (prove, check, prove)
+
+
+def proof(ground: Ground) -> Plan:
+    """Prove what serves, digest by digest."""
+    return (
+        Step(
+            kind=StepKind.PROVE,
+            host=ground.settings.host,
+            release=ground.release,
+            args={"workloads": dict(ground.candidate.workloads)},
+        ),
+    )
 
 
 def approved(ground: Ground) -> Plan:

@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 NO_ENV: Mapping[str, str] = {}
+T = TypeVar("T")
 
 
 class PortFault(Exception):
@@ -160,6 +161,16 @@ class Clock(Protocol):
 
     def sleep(self, seconds: float) -> None:
         """Wait."""
+
+
+class Workers(Protocol):
+    """Several things at the same time."""
+
+    def run(self, jobs: Sequence[Callable[[], T]], *, at_once: int) -> Sequence[T | Exception]:
+        """Do all ``jobs``, ``at_once`` of them at the same time; what each returned or raised, in order.
+
+        A signal that cancels the run ends the wait: what has begun is left to itself, nothing else begins.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -101,6 +101,7 @@ class Frame:
             "checks": _tally(outcome.checks),
             "schema": self._told(outcome.schema.as_json()) if outcome.schema else None,
             "seconds": round(outcome.seconds, 3),
+            **self._by_host(outcome),
             **{key: value if key == "ref" else self._told(value) for key, value in more.items()},
         }
 
@@ -142,6 +143,11 @@ class Frame:
     def adopted(self, now: datetime, release: Release) -> dict[str, Any]:
         """What ran here before we came."""
         return self.body(ADOPTED, OUTCOME, now, release)
+
+    def _by_host(self, outcome: Outcome) -> dict[str, Any]:
+        """How it ended on each of several hosts; nothing where there is one."""
+        rows = [host.as_json() | {"note": self._told(host.note)} for host in outcome.hosts]
+        return {"by_host": rows} if rows else {}
 
     def _back(self, back: Return) -> dict[str, Any]:
         steps = [self._told(step.as_json()) for step in back.steps]

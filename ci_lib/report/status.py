@@ -9,7 +9,10 @@ from ci_lib.report.history import aligned
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusRow:
-    """One instance: a container or a process; ``proof`` says whether it runs the recorded image."""
+    """One instance: a container or a process; ``proof`` says whether it runs the recorded image.
+
+    ``host`` is empty where the environment has one host.
+    """
 
     service: str
     instance: str
@@ -17,6 +20,7 @@ class StatusRow:
     restarts: int
     image: str
     proof: str
+    host: str = ""
 
     def as_json(self) -> dict[str, str | int]:
         """The form that ``--json`` prints."""
@@ -27,16 +31,22 @@ class StatusRow:
             "restarts": self.restarts,
             "image": self.image,
             "proof": self.proof,
+            **({"host": self.host} if self.host else {}),
         }
 
 
 def status(rows: Sequence[StatusRow]) -> str:
     """The instances, in the order given."""
-    header = ("SERVICE", "INSTANCE", "HEALTH", "RESTARTS", "PROOF", "IMAGE")
+    several = any(row.host for row in rows)
+    header: tuple[str, ...] = ("SERVICE", "INSTANCE", "HEALTH", "RESTARTS", "PROOF", "IMAGE")
     cells = [
-        (row.service, row.instance[:12], row.health, str(row.restarts), row.proof, _short(row.image))
+        (
+            *((row.host,) if several else ()),
+            *(row.service, row.instance[:12], row.health, str(row.restarts), row.proof, _short(row.image)),
+        )
         for row in rows
     ]
+    header = ("HOST", *header) if several else header
     return aligned(header, cells, none="Nothing runs.")
 
 

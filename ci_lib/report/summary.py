@@ -11,6 +11,7 @@ from ci_lib.domain.text import code, duration, head, markdown
 from ci_lib.report.build import builds, digests
 from ci_lib.report.facts import checks_passed, short
 from ci_lib.report.gate import gate
+from ci_lib.report.hosts import hosts
 from ci_lib.report.markdown import bullets, details, link, table
 from ci_lib.report.packet import packet
 from ci_lib.report.verdict import ICONS, VERSION_WIDTH, verdict
@@ -33,6 +34,7 @@ def summary(outcome: Outcome, *, now: datetime) -> str:
         _overrides(outcome),
         _overview(outcome, now),
         _images(outcome),
+        hosts(outcome.hosts),
         gate(outcome.jobs),
         builds(outcome.builds),
         _schema(outcome.schema),

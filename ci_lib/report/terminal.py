@@ -7,6 +7,7 @@ from ci_lib.domain.reasons import REASONS
 from ci_lib.domain.schema import SchemaChange
 from ci_lib.domain.text import duration, one_line
 from ci_lib.report.facts import checks_passed, short
+from ci_lib.report.hosts import host_line
 from ci_lib.report.verdict import VERSION_WIDTH, verdict
 
 
@@ -24,6 +25,7 @@ def terminal(outcome: Outcome) -> tuple[str, ...]:
         *(("override", text) for text in outcome.overrides),
         *(("note", text) for text in outcome.notes),
         *(("image", _image(outcome, index)) for index in range(len(outcome.changes))),
+        *(("host", host_line(row)) for row in outcome.hosts),
         ("schema", _schema(outcome.schema)),
         ("checks", checks_passed(outcome.checks)),
         ("took", duration(outcome.seconds)),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final, assert_never
 
 from ci_lib.domain.outcome import Mark, Outcome
+from ci_lib.domain.plan import some
 from ci_lib.domain.reasons import HALF_WAY, REASONS, Exit, Reason, Status, Verb
 
 Show = Callable[[str], str]
@@ -56,7 +57,7 @@ def verdict(outcome: Outcome, show: Show) -> str:
         case Status.REFUSED:
             return _refused(outcome.reason, words)
         case Status.PARTIAL:
-            return _partial(outcome.reason, words)
+            return _partial(outcome, words, show)
         case Status.UNKNOWN:
             return _unknown(outcome.reason, words)
         case _:
@@ -263,15 +264,20 @@ def _refused(reason: Reason, words: _Words) -> str:
     return f"{refused}: {_sentence(reason)}"
 
 
-def _partial(reason: Reason, words: _Words) -> str:
+def _partial(outcome: Outcome, words: _Words, show: Show) -> str:
+    reason = outcome.reason
     if reason is Reason.RECORD:
         return f"{words.where} needs a person: {words.new} runs, but the ledger could not be written"
+    if reason is Reason.MIXED:
+        return f"{words.where} needs a person: {words.new} {words.how} on a host, and stays on others"
     if reason is Reason.HALF_MIGRATED:
         serves = f"{words.old} still serves, and " if words.old else ""
         return f"{words.where} needs a person: {serves}the migration of {words.new} stopped half-way"
     if reason is Reason.DATA_UNVERIFIED:
         return f"{words.where} needs a person: the data of a backup are in place, but unproved"
-    back = f"going back to {words.old} failed as well" if words.old else "going back failed as well"
+    lost = [row.name for row in outcome.hosts if row.status is Status.PARTIAL]
+    failed = f"failed on {show(some(lost))}" if lost else "failed as well"
+    back = f"going back to {words.old} {failed}" if words.old else f"going back {failed}"
     return f"{words.where} needs a person: {words.new} {words.how}, and {back}"
 
 

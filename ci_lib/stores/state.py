@@ -71,6 +71,21 @@ if [ "$holder" != "$2" ] || [ "$fence" != "$3" ]; then echo '{FENCED_OUT_SAYS}' 
 shift 3; exec "$@"
 """
 
+# On another host than that of the lease: $1 folder, $2 holder, $3 fence, $4 the lease's host. The highest
+# number that was seen there counts. It runs behind `flock busy`, so nobody else is in here.
+_ELSEWHERE = f"""
+name=; fence=0; holder=
+[ ! -s "$1/fence" ] || {{ IFS= read -r name; read -r fence; IFS= read -r holder; }} < "$1/fence"
+if [ "$name" != "$4" ] || [ "$3" -gt "$fence" ]; then
+  umask 077; printf '%s\\n' "$4" "$3" "$2" > "$1/fence.new"; mv "$1/fence.new" "$1/fence"
+elif [ "$holder" != "$2" ] || [ "$fence" != "$3" ]; then
+  echo '{FENCED_OUT_SAYS}' >&2; exit {FENCED_OUT}
+fi
+shift 4; exec "$@"
+"""
+
+_OBEY = 'umask 077; mkdir -p "$1"; busy=$1/busy; shift; exec flock -w 20 "$busy" "$@" true'
+
 _BUSY = 4
 _SETTLE = f'set -eu; umask 077; mkdir -p "$1"; exec flock -w "$2" -E {_BUSY} "$1/busy" true'
 
@@ -113,6 +128,20 @@ class HostState:
         if self._lease is None:
             return ()
         return ("sh", "-c", _FENCED, "sh", self._folder, self._lease.holder, str(self._lease.fence))
+
+    def fence_elsewhere(self) -> tuple[str, ...]:
+        """The same on another host of the environment, which has no lease to compare with.
+
+        It remembers the highest fencing number that it saw, and whose it was.
+        """
+        if self._lease is None:
+            return ()
+        ours = (self._lease.holder, str(self._lease.fence), self._host.name)
+        return ("sh", "-c", _ELSEWHERE, "sh", self._folder, *ours)
+
+    def obey(self, fence: tuple[str, ...]) -> None:
+        """Have this host see the fencing number of a lock on another one, once nothing is at work here."""
+        self._host.run(["sh", "-c", _OBEY, "sh", self._folder, *fence], timeout=_LIMIT)
 
     def begin(self, lease: Lease, entry: Entry, *, seconds: float) -> None:
         """Start a new journal."""

@@ -9,6 +9,7 @@ from ci_lib.domain.outcome import (
     Change,
     CheckResult,
     Failure,
+    HostResult,
     Logs,
     Mark,
     Outcome,
@@ -197,7 +198,68 @@ NOT_BUILT = replace(
     ),
 )
 
+SEVERAL = tuple(
+    HostResult(name=name, status=Status.DEPLOYED, version="sha-2", release_id="cd" * 32, digest=NEW)
+    for name in ("web1", "web2", "web3")
+)
+
 OUTCOMES = {
+    "several-hosts": replace(
+        DEPLOYED,
+        hosts=SEVERAL,
+        steps=steps("prepare on web1, web2, web3", "switch on web1", "switch on web2", "switch on web3"),
+    ),
+    "mixed": replace(
+        DEPLOYED,
+        status=Status.PARTIAL,
+        reason=Reason.MIXED,
+        hosts=(
+            SEVERAL[0],
+            HostResult(
+                name="web2",
+                status=Status.ROLLED_BACK,
+                version="sha-1",
+                release_id="ef" * 32,
+                digest=OLD,
+                note="ready on web2: HTTP 500, wanted HTTP 200",
+            ),
+            replace(
+                SEVERAL[2], status=Status.UNCHANGED, version="sha-1", release_id="ef" * 32, digest=OLD
+            ),
+        ),
+        checks=(replace(READY, name="ready on web1"), replace(BROKEN, name="ready on web2")),
+        failure=Failure(
+            step="check on web2",
+            cause="web2: ready on web2: HTTP 500, wanted HTTP 200",
+            hint="web1 serves sha-2, the others sha-1: deploy or roll back to bring them together",
+        ),
+        rollback=Return(version="sha-1", release_id="ef" * 32, proved=True, steps=steps("restore on web2")),
+    ),
+    "partial-on-a-host": replace(
+        DEPLOYED,
+        status=Status.PARTIAL,
+        reason=Reason.ROLLBACK_FAILED,
+        hosts=(
+            HostResult(
+                name="web1", status=Status.ROLLED_BACK, version="sha-1", release_id="ef" * 32, digest=OLD
+            ),
+            HostResult(name="web2", status=Status.PARTIAL, note="host web2 cannot be reached: <b>`|`"),
+        ),
+        checks=(),
+        failure=Failure(
+            step="await_serving on web2",
+            cause="web2: backend is unhealthy",
+            hint="look at web2, whose release is not known; when it answers again, deploy or roll back: "
+            "hosts that serve the release already are left alone",
+        ),
+        rollback=Return(
+            version="sha-1",
+            release_id="ef" * 32,
+            proved=False,
+            steps=steps("restore on web2", "restore on web1"),
+            cause="restore on web2: web2: host web2 cannot be reached",
+        ),
+    ),
     "deployed": DEPLOYED,
     "built": BUILT,
     "not-built": NOT_BUILT,

@@ -13,7 +13,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -228,9 +228,12 @@ class Sshd(Daemon):
     """This machine as an SSH host: root logs in with a key, the host key is in `known_hosts`.
 
     `wrong_known_hosts` names another key for the same address, as after an attack or a reinstallation.
+    `inside` is the beginning of a command that starts it elsewhere, `env` what its sessions find set.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self, folder: Path, *, inside: Sequence[str] = (), env: Mapping[str, str] | None = None
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.host = HOST
         self.port = free_port()
@@ -250,13 +253,13 @@ class Sshd(Daemon):
             "UsePAM no\n"
             # bash reads .bashrc for every command over SSH unless SHLVL says that a shell did already; what
             # root has in there on a developer's machine may take longer than what is tested.
-            "SetEnv SHLVL=1\n"
+            f"SetEnv {' '.join(f'{name}={value}' for name, value in {'SHLVL': '1', **(env or {})}.items())}\n"
             "PidFile none\n"
             "Subsystem sftp internal-sftp\n"
         )
         # sshd re-executes itself for every connection and so wants its absolute path.
         program = shutil.which("sshd", path=SEARCH_PATH) or "/usr/sbin/sshd"
-        super().__init__(folder, [program, "-D", "-e", "-f", config], self._answers)
+        super().__init__(folder, [*inside, program, "-D", "-e", "-f", config], self._answers)
 
     @staticmethod
     def missing() -> str | None:

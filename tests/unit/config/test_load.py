@@ -59,8 +59,8 @@ def test_a_good_file_is_loaded_with_its_lines(good: str) -> None:
         ),
         (
             "hosts: [here]}",
-            "hosts: [here, here]}",
-            "deploy.yml:6: environments.staging.hosts: must have at most 1 entry, and has 2",
+            "hosts: []}",
+            "deploy.yml:6: environments.staging.hosts: must not be empty",
         ),
         (
             "hosts: [here]}",
