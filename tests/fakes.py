@@ -14,7 +14,7 @@ from typing import Any
 from ci_lib.domain.gate import JobResult
 from ci_lib.domain.outcome import CheckResult, Mark, StepResult
 from ci_lib.domain.state import Entry, Lease, lost_lock
-from ci_lib.domain.store import Record, Still
+from ci_lib.domain.store import Record, Still, Views
 from ci_lib.ports.protocols import NotFound, Ran, Response, Tree
 from ci_lib.records import chain
 from ci_lib.records.statement import plain
@@ -364,6 +364,9 @@ class MemoryStore:
     def publish(self, stack: str, *, history: tuple[str, ...], verified: str = "") -> None:
         self.history += "".join(history)
         self.verified |= {stack: f"{verified}\n"} if verified else {}
+
+    def views(self, stack: str) -> Views:
+        return Views(history=self.history, verified=self.verified.get(stack, ""))
 
     def bodies(self, stack: str = "shop") -> list[dict[str, Any]]:
         """All records, oldest first."""

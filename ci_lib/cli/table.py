@@ -233,6 +233,12 @@ COMMANDS = (
         "--reason 'login is down, staging takes an hour'",
     ),
     Command(
+        name="records verify",
+        summary="Check a stack's whole ledger: chain, signatures and text views; print its head.",
+        options=(CONFIG, STACK, JSON),
+        example="deploy-actions records verify --stack shop",
+    ),
+    Command(
         name="keys new",
         summary="Make a pair of keys that verifications are signed with.",
         options=(OUT, ONE_ENVIRONMENT, VERIFIER, JSON),
@@ -286,6 +292,7 @@ COMMANDS = (
 
 GROUPS = {
     "verified": "What passed where: look at it, ask about it, take it back.",
+    "records": "The ledger as a whole.",
     "keys": "Keys that verifications are signed with.",
     "database": "Databases and their users on a server that services share.",
     "lock": "The lock that keeps two runs from changing one environment at once.",

@@ -32,6 +32,14 @@ Still = Callable[[bytes], None]
 """Looks at a ledger that others have written to, and raises where records must not be added any more."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Views:
+    """The text views as they are: the log that all stacks share, and what a stack's verified version is."""
+
+    history: str = ""
+    verified: str = ""
+
+
 class Store(Protocol):
     """The ledger of every stack.
 
@@ -58,6 +66,9 @@ class Store(Protocol):
         ``history`` are more lines for the first; ``verified`` is the version that the second is to name,
         empty to leave it alone.
         """
+
+    def views(self, stack: str) -> Views:
+        """The text views, empty where there are none."""
 
 
 ReadLedger = Callable[[str], bytes]

@@ -28,15 +28,11 @@ def revoke(request: Request, tools: Tools) -> Record:
     chain = read_chain(tools)
     named = references(request, settings)
     digests = tuple(asked.digest or _digest(chain, tools, name, asked) for name, asked in named.items())
-    body = tools.frame.revoked(tools.clock.now(), digests, request.reason)
+    version = request.version or ",".join(digests)
+    body = tools.frame.revoked(tools.clock.now(), version, digests, request.reason)
     (written,) = tools.store.append(settings.stack, body)
     standing = next(ledger.still_verified(read_chain(tools), settings.environment), None)
-    line = revocation_line(
-        body,
-        stack=settings.history_name,
-        environment=settings.history_env,
-        version=request.version or ",".join(digests),
-    )
+    line = revocation_line(body, stack=settings.history_name, environment=settings.history_env)
     newest = standing[1].version if standing else _NOTHING
     tools.store.publish(settings.stack, history=(line,), verified=newest if settings.required_by else "")
     return written

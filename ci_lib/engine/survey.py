@@ -130,11 +130,12 @@ def verified_tag(chain: Chain, environment: str) -> Callable[[str, str, str], st
 
 def _never_passed(chain: Chain, environment: str, name: str, tag: str) -> str:
     """Why no digest is verified under a tag: nobody tried, or it failed, or somebody revoked it."""
-    tried = next(ledger.verified_versions(chain, environment, tag), None) if tag else None
+    found = ledger.verified_versions(chain, environment, tag) if tag else ()
+    images = (release.image(name) for _, release, _ in found)
+    tried = next((image for image in images if image is not None and image.label == tag), None)
     if tried is None:
         return "was never verified"
-    image = tried[1].image(name)
-    revoked = image is not None and image.digest in ledger.revocations(chain, environment)
+    revoked = tried.digest in ledger.revocations(chain, environment)
     return "was revoked" if revoked else "failed its checks"
 
 

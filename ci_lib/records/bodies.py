@@ -114,9 +114,15 @@ class Frame:
             "checks": [self._told(check.as_json()) for check in checks],
         }
 
-    def revoked(self, now: datetime, digests: tuple[str, ...], reason: str) -> dict[str, Any]:
-        """These images must not be used any more, although they were verified here."""
+    def revoked(
+        self, now: datetime, version: str, digests: tuple[str, ...], reason: str
+    ) -> dict[str, Any]:
+        """These images must not be used any more, although they were verified here.
+
+        ``version`` is what a person called them.
+        """
         return self.body(REVOKED, OUTCOME, now, None) | {
+            "version": version,
             "digests": list(digests),
             "reason": self._told(reason),
         }

@@ -33,10 +33,10 @@ def history_lines(body: Mapping[str, Any], *, stack: str, environment: str) -> t
     return tuple(lines)
 
 
-def revocation_line(body: Mapping[str, Any], *, stack: str, environment: str, version: str) -> str:
-    """The log line of a revocation; ``version`` is what was revoked, as a person named it."""
+def revocation_line(body: Mapping[str, Any], *, stack: str, environment: str) -> str:
+    """The log line of a revocation, with the version as a person named it."""
     when = moment(str(body["time"])).strftime("%Y-%m-%d %H:%M:%S")
-    return _line(when, stack, environment, "revoke", version, "success", str(body["reason"]))
+    return _line(when, stack, environment, "revoke", str(body["version"]), "success", str(body["reason"]))
 
 
 def _notes(body: Mapping[str, Any]) -> str:

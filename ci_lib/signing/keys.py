@@ -7,6 +7,7 @@ The one place that loads ``cryptography``. A private key is PEM text (PKCS #8), 
 import base64
 import hashlib
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -82,6 +83,7 @@ def _private(text: str) -> ec.EllipticCurvePrivateKey:
     return key
 
 
+@lru_cache(maxsize=64)  # reading a key takes longer than verifying with it, and a ledger has few keys
 def _public(text: str) -> ec.EllipticCurvePublicKey:
     try:
         key = load_pem_public_key(text.encode())

@@ -11,7 +11,7 @@ from typing import Any
 
 from ci_lib.domain.errors import Refusal
 from ci_lib.domain.reasons import Reason
-from ci_lib.domain.store import Record, Still
+from ci_lib.domain.store import Record, Still, Views
 from ci_lib.ports.protocols import Clock, Host, NotFound, PortFault, TimedOut, UnknownHostKey, Unreachable
 from ci_lib.records import chain
 from ci_lib.stores.chained import chained
@@ -121,6 +121,23 @@ class DirectoryStore:
         ran = self._host.run(script, stdin=data, timeout=_LIMIT)
         if not ran.ok:
             raise Unreachable(f"could not write the views in {self._path} on {self._host.name}: {ran.said}")
+
+    def views(self, stack: str) -> Views:
+        """The text views."""
+        try:
+            return Views(
+                history=self._text("deploy-history.log"), verified=self._text(f"verified/{stack}.txt")
+            )
+        except UnknownHostKey:
+            raise
+        except PortFault as fault:
+            raise self._unreachable(fault) from fault
+
+    def _text(self, name: str) -> str:
+        try:
+            return self._host.read(f"{self._path}/{name}").decode(errors="replace")
+        except NotFound:
+            return ""
 
     def _remember(self, path: str, size: int, data: bytes) -> None:
         """Keep how the ledger ends, which saves a look; what may be torn is looked at again."""

@@ -13,7 +13,7 @@ from typing import Any, Final
 from ci_lib.domain.branch import Branch, BranchFile
 from ci_lib.domain.errors import Refusal
 from ci_lib.domain.reasons import Reason
-from ci_lib.domain.store import Record, Still
+from ci_lib.domain.store import Record, Still, Views
 from ci_lib.ports.protocols import Clock, PortFault, TimedOut, UnknownHostKey, Unreachable
 from ci_lib.records import chain
 from ci_lib.stores.branch_head import Change, Head
@@ -88,7 +88,7 @@ class GitStore:
         def change(tip: str) -> Change:
             files = {f"verified/{stack}.txt": f"{verified}\n".encode()} if verified else {}
             if history:
-                files[_LOG] = self._log(tip) + "".join(history).encode()
+                files[_LOG] = self._view(tip, _LOG) + "".join(history).encode()
             return Change(files=files, message=_signed(f"{stack}: text views"))
 
         if not history and not verified:
@@ -97,6 +97,20 @@ class GitStore:
             self._head.change(change)
         except Refusal as refused:
             raise Unreachable(f"could not write the views: {refused.message}") from refused
+
+    def views(self, stack: str) -> Views:
+        """The text views."""
+        try:
+            tip = self._head.newest()
+            name = f"verified/{stack}.txt"
+            return Views(history=self._text(tip, _LOG), verified=self._text(tip, name))
+        except UnknownHostKey:
+            raise
+        except PortFault as fault:
+            raise self._undecided(fault) from fault
+
+    def _text(self, tip: str, name: str) -> str:
+        return self._view(tip, name).decode(errors="replace")
 
     def _compare(self, stack: str, files: Mapping[str, BranchFile], *, since: str = "") -> None:
         """The files that we have seen before must be there as they were, from the name ``since`` on."""
@@ -129,12 +143,12 @@ class GitStore:
             raise chain.damaged(f"{names[0]} ends with line number {last.seq}")
         return last.seq + 1, last.line
 
-    def _log(self, tip: str) -> bytes:
-        file = self._branch.find(tip, _LOG) if tip else None
+    def _view(self, tip: str, name: str) -> bytes:
+        file = self._branch.find(tip, name) if tip else None
         if file is None:
             return b""
         if not file.plain or file.size > _LOG_LIMIT:
-            raise PortFault(f"{_LOG} in the branch is no file of ours (mode {file.mode}, {file.size} bytes)")
+            raise PortFault(f"{name} in the branch is no file of ours (mode {file.mode}, {file.size} bytes)")
         return self._branch.read([file.id])[0]
 
     def _undecided(self, fault: PortFault) -> Refusal:

@@ -206,3 +206,9 @@ def test_going_back_needs_no_policy(world: World) -> None:
     assert world.promote("v2").green
     world.unread = UNREAD
     assert world.play(Verb.ROLLBACK, "production", last_good=True).green
+
+
+def test_a_version_is_found_as_a_tag_and_nowhere_else_in_a_record(world: World) -> None:
+    (record,) = [record for record in records(world) if record.signatures][:1]
+    chance = record.signatures[0]["sig"][:6]  # of a signature, which may hold any short tag
+    refused(world.promote(chance), world, 10, "was never verified")

@@ -1,0 +1,100 @@
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ci_lib.domain.errors import Refusal
+from ci_lib.domain.outcome import Mark
+from ci_lib.domain.reasons import Verb
+from ci_lib.records.audit import Audit, audit
+from ci_lib.records.chain import check
+from tests.attacks.support import forged, signed_world, verification
+from tests.contract.fake_target import World, settings
+
+
+def audited(world: World, **views: str) -> Audit:
+    trust = world.trust
+    chain = replace(check(world.store.read("shop")), flaw=lambda record: trust.flaw("shop", record))
+    return audit(chain, replace(world.store.views("shop"), **views), called)
+
+
+def called(environment: str) -> tuple[str, str]:
+    found = settings(environment)
+    return found.history_name, found.history_env
+
+
+def wrong(found: Audit) -> list[str]:
+    return [row.name for row in found.rows if row.mark is Mark.FAILED]
+
+
+@pytest.fixture
+def world() -> World:
+    made = signed_world()
+    made.failing.add("v2")
+    made.clock.sleep(60)
+    assert not made.deploy("v2").green
+    return made
+
+
+def test_a_ledger_that_we_wrote_is_as_it_should_be(world: World) -> None:
+    found = audited(world)
+    assert [row.mark for row in found.rows] == [Mark.PASSED] * 4
+    assert found.head == check(world.store.read("shop")).head
+    assert found.records == len(world.store.bodies())
+
+
+def test_an_empty_ledger_is_as_it_should_be() -> None:
+    assert wrong(audited(World())) == []
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda text: text.replace("fail", "success"),
+        lambda text: text.split("\n", 1)[1],
+        lambda text: text + text.splitlines(keepends=True)[0],
+        lambda _: "",
+    ],
+)
+def test_an_edited_log_is_noticed(world: World, edit: Any) -> None:
+    assert wrong(audited(world, history=edit(world.store.history))) == ["deploy-history.log"]
+
+
+def test_the_lines_of_other_stacks_in_the_log_do_not_matter(world: World) -> None:
+    other = "2026-01-01 00:00:00 | blog | prod | deploy | v9 | success\n"
+    assert wrong(audited(world, history=f"{other}{world.store.history}{other}\nnot a line\n")) == []
+
+
+@pytest.mark.parametrize("version", ["v2\n", "", "v9\n"])
+def test_another_verified_version_than_that_of_the_records_is_noticed(world: World, version: str) -> None:
+    assert wrong(audited(world, verified=version)) == ["verified version"]
+
+
+def test_after_a_revocation_the_view_names_nothing_that_was_revoked(world: World) -> None:
+    (body,) = [one for one in world.store.bodies() if one.get("result") == "PASSED"]
+    digests = [image["digest"] for image in body["release"]["images"]]
+    frame = world.tools("staging").frame
+    forged(world, frame.revoked(world.clock.now(), "v1", tuple(digests), "a hole in its TLS library"))
+    line = "2026-01-02 03:06:35 | shop | staging | revoke | v1 | success | a hole in its TLS library\n"
+    found = audited(world, verified="none\n", history=world.store.history + line)
+    assert "verified version" not in wrong(found)
+    assert "verified version" in wrong(audited(world, verified="v1\n"))
+
+
+def test_what_is_not_signed_is_named_and_is_no_damage(world: World) -> None:
+    forged(world, verification(world, "v3"))
+    found = audited(world, verified="v3\n")
+    (row,) = [row for row in found.rows if row.name == "signatures"]
+    assert row.mark is Mark.WARNED
+    assert "it is not signed" in row.value
+
+
+def test_a_record_of_an_odd_shape_is_damage(world: World) -> None:
+    odd = {"type": str(Verb.DEPLOY), "status": "deployed", "version": None, "time": 7}
+    forged(world, verification(world, "v3") | odd)
+    with pytest.raises(Refusal):
+        audited(world)
+
+
+def test_views_that_are_not_there_are_noticed(world: World) -> None:
+    assert wrong(audited(world, history="", verified="")) == ["deploy-history.log", "verified version"]
