@@ -8,8 +8,9 @@ from ci_lib.cli.verb import request_of
 from ci_lib.cli.wiring import built
 from ci_lib.domain.reasons import Exit, Verb
 from ci_lib.engine.admit import check_request
+from ci_lib.engine.naming import named_images
 from ci_lib.engine.proposal import proposed
-from ci_lib.engine.survey import named_images, read_chain, survey_deploy
+from ci_lib.engine.survey import read_chain, survey_deploy
 from ci_lib.report.plan import plan, plan_page
 
 

@@ -10,7 +10,8 @@ from ci_lib.domain.errors import Refusal, UsageFault
 from ci_lib.domain.outcome import CheckResult
 from ci_lib.domain.reasons import Exit, Reason, Verb
 from ci_lib.engine.admit import check_request
-from ci_lib.engine.survey import named_images, read_chain, survey_deploy
+from ci_lib.engine.naming import named_images
+from ci_lib.engine.survey import read_chain, survey_deploy
 from ci_lib.engine.tools import Tools
 from ci_lib.report.history import conditions
 

@@ -6,7 +6,7 @@ from itertools import islice
 from ci_lib.cli.console import Session, Values
 from ci_lib.cli.look import Found, ledger_of, look
 from ci_lib.domain.reasons import Exit
-from ci_lib.records import ledger
+from ci_lib.records import proofs
 from ci_lib.report.history import VerifiedRow, verified
 
 
@@ -16,7 +16,7 @@ def run(values: Values) -> Exit:
     def find(session: Session) -> Found:
         with ledger_of(values, session) as (loaded, _, chain):
             names = [values["environment"]] if values["environment"] else list(loaded.config.environments)
-            found = [ledger.still_verified(chain, name) for name in names]
+            found = [proofs.still_verified(chain, name) for name in names]
             newest = merge(*found, key=lambda one: one[0].seq, reverse=True)
             chosen = list(islice(newest, int(values["limit"])))
         rows = [

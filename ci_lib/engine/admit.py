@@ -12,7 +12,7 @@ from ci_lib.engine.schema import DOWN, KEEP
 from ci_lib.engine.tools import Request, Tools
 from ci_lib.images.requirement import Requirement, Subject
 from ci_lib.images.rule import MIN_REASON, Basis, VerifiedImage, exempt, permit, verified
-from ci_lib.records import ledger
+from ci_lib.records import ledger, proofs
 from ci_lib.records.chain import Chain
 
 
@@ -110,7 +110,7 @@ def admit(
         sign_off=requires.sign_off,
         release_id=release.set_id,
     )
-    evidence = ledger.verifications(chain, requires.environment, release)
+    evidence = proofs.verifications(chain, requires.environment, release)
     whole = requires.match == "set"
     asked = tuple(subject for subject in subjects if whole or subject.image.name in named)
     passed = verified(asked, requirement, evidence, now=tools.clock.now())

@@ -9,7 +9,8 @@ from ci_lib.domain.approval import LONGEST, MIN_REASON, Gate
 from ci_lib.domain.errors import UsageFault
 from ci_lib.domain.store import Record
 from ci_lib.engine.choose import references
-from ci_lib.engine.survey import named_images, read_chain, verified_tag
+from ci_lib.engine.naming import named_images, verified_tag
+from ci_lib.engine.survey import read_chain
 from ci_lib.engine.tools import Request, Tools
 from ci_lib.records.statement import approval
 from ci_lib.records.trust import Approver

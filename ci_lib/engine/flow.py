@@ -17,6 +17,7 @@ from ci_lib.engine.drift import at_rest, compared, told
 from ci_lib.engine.facts import variables
 from ci_lib.engine.judge import described
 from ci_lib.engine.lock import holding
+from ci_lib.engine.naming import named_images
 from ci_lib.engine.proposal import demand_approved
 from ci_lib.engine.recover import recover, unfinished
 from ci_lib.engine.restoring import (
@@ -29,13 +30,7 @@ from ci_lib.engine.restoring import (
 from ci_lib.engine.run import Run
 from ci_lib.engine.schema import KEEP
 from ci_lib.engine.standing import standing
-from ci_lib.engine.survey import (
-    named_images,
-    read_chain,
-    survey_deploy,
-    survey_rollback,
-    survey_serving,
-)
+from ci_lib.engine.survey import read_chain, survey_deploy, survey_rollback, survey_serving
 from ci_lib.engine.tools import Request, Tools
 from ci_lib.plan.deploy import deploy as deploy_plan
 from ci_lib.plan.deploy import migration as migration_plan

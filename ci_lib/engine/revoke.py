@@ -7,7 +7,7 @@ from ci_lib.engine.choose import references
 from ci_lib.engine.survey import read_chain
 from ci_lib.engine.tools import Request, Tools
 from ci_lib.images.rule import MIN_REASON
-from ci_lib.records import ledger
+from ci_lib.records import proofs
 from ci_lib.records.chain import Chain
 from ci_lib.records.views import revocation_line
 
@@ -31,7 +31,7 @@ def revoke(request: Request, tools: Tools) -> Record:
     version = request.version or ",".join(digests)
     body = tools.frame.revoked(tools.clock.now(), version, digests, request.reason)
     (written,) = tools.store.append(settings.stack, body)
-    standing = next(ledger.still_verified(read_chain(tools), settings.environment), None)
+    standing = next(proofs.still_verified(read_chain(tools), settings.environment), None)
     line = revocation_line(body, stack=settings.history_name, environment=settings.history_env)
     newest = standing[1].version if standing else _NOTHING
     tools.store.publish(settings.stack, history=(line,), verified=newest if settings.required_by else "")
@@ -40,7 +40,7 @@ def revoke(request: Request, tools: Tools) -> Record:
 
 def _digest(chain: Chain, tools: Tools, name: str, asked: Reference) -> str:
     environment = tools.settings.environment
-    for _, release, _ in ledger.verified_versions(chain, environment, asked.tag):
+    for _, release, _ in proofs.verified_versions(chain, environment, asked.tag):
         image = release.image(name)
         if image and (image.repository, image.label) == (asked.repository, asked.tag):
             return image.digest

@@ -22,10 +22,10 @@ from ci_lib.engine.judge import described, judge
 from ci_lib.engine.perform import Performed, Performer
 from ci_lib.engine.recover import owed, recover
 from ci_lib.engine.survey import read_chain
-from ci_lib.engine.tools import Request, Tools
+from ci_lib.engine.tools import Request, Seal, Tools
 from ci_lib.plan.ground import Ground
 from ci_lib.ports.protocols import PortFault
-from ci_lib.records import ledger
+from ci_lib.records import ledger, proofs
 from ci_lib.records.bodies import stamp
 from ci_lib.records.chain import Chain
 
@@ -138,15 +138,10 @@ class Run:
         """Intent, steps, outcome."""
         tools = self.tools
         plan = supported(tools, plan)
-        base, live = self.base, self._live_overrides()
-        # What a refusal shows: which digests somebody has to approve of.
-        self.outcome = replace(described(base, self.request, ground, plan), overrides=live)
-        approvals = tuple(proved(self.request, tools, self.chain, ground).values())
-        request = self.request = agreed(self.request, approvals)
+        approvals = self._approved(ground, plan)
         seal = tools.seal() if self._verifies(ground) else None
         self.release = ground.release
         self.before = {host.name: host.previous for host in ground.hosts}
-        self.outcome = described(base, request, ground, plan, live)
         if recorded:
             self._announce(ground, approvals)
         debts = owed(tools.state.journal())
@@ -160,14 +155,6 @@ class Run:
         )
         done = self.performer.perform(plan)
         outcome = self.timed(judge(self.base, ground, done))
-        notes = Notes(
-            forced=request.reason if request.force else "",
-            skipped=f"{request.reason} (approved by {request.approver})" if request.skip_checks else "",
-            bad=self._blamed(outcome, done),
-            restored=request.restored,
-            verified=self._verdict(outcome, done) if self._verifies(ground) else None,
-            seal=seal,
-        )
         return close(
             tools,
             lease,
@@ -175,10 +162,31 @@ class Run:
             release=ground.release,
             intent=self.intent,
             previous=ground.previous,
-            notes=notes,
+            notes=self._notes(outcome, done, ground, seal),
             owed=debts,
             withhold=not recorded,
             unless=ledger.has_end,
+        )
+
+    def _approved(self, ground: Ground, plan: Plan) -> tuple[Approval, ...]:
+        """Describe the run, and find the approvals that it takes; raises ``Refusal`` where one is missing."""
+        base, live = self.base, self._live_overrides()
+        # What a refusal shows: which digests somebody has to approve of.
+        self.outcome = replace(described(base, self.request, ground, plan), overrides=live)
+        found = tuple(proved(self.request, self.tools, self.chain, ground).values())
+        self.request = agreed(self.request, found)
+        self.outcome = described(base, self.request, ground, plan, live)
+        return found
+
+    def _notes(self, outcome: Outcome, done: Performed, ground: Ground, seal: Seal | None) -> Notes:
+        request = self.request
+        return Notes(
+            forced=request.reason if request.force else "",
+            skipped=f"{request.reason} (approved by {request.approver})" if request.skip_checks else "",
+            bad=self._blamed(outcome, done),
+            restored=request.restored,
+            verified=self._verdict(outcome, done) if self._verifies(ground) else None,
+            seal=seal,
         )
 
     def nothing_to_do(self, why: str) -> Outcome:
@@ -222,7 +230,7 @@ class Run:
         requires = self.tools.settings.place.requires
         if self.chain is None or requires is None:
             return ()
-        found = ledger.overridden(self.chain, self.tools.settings.environment, requires.environment)
+        found = proofs.overridden(self.chain, self.tools.settings.environment, requires.environment)
         if found is None:
             return ()
         what, when = found.text("version"), found.text("time")

@@ -1,24 +1,22 @@
 """Finding out: what runs, what it would become, and whether the rule lets it."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from ci_lib.domain.errors import ConfigFault, DeployError, Refusal, UsageFault
-from ci_lib.domain.images import Image, Reference, Release
+from ci_lib.domain.errors import ConfigFault, DeployError, UsageFault
+from ci_lib.domain.images import Image, Release
 from ci_lib.domain.reasons import Reason
 from ci_lib.domain.running import Running
 from ci_lib.domain.target import Candidate, Kept, Target, Wanted
 from ci_lib.engine.admit import admit
-from ci_lib.engine.choose import complete, references, rollback_target
+from ci_lib.engine.choose import complete, rollback_target
 from ci_lib.engine.schema import rehearsed, way_back
 from ci_lib.engine.tools import Request, Tools
 from ci_lib.images.rule import Basis, VerifiedImage, exempt
 from ci_lib.plan.ground import Ground, HostGround, instances
-from ci_lib.records import ledger
+from ci_lib.records import ledger, proofs
 from ci_lib.records.chain import Chain, check
-
-Named = Mapping[str, Image]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,79 +79,7 @@ def read_chain(tools: Tools) -> Chain:
     return replace(check(tools.store.read(stack)), flaw=flaw)
 
 
-def named_images(request: Request, tools: Tools) -> Named:
-    """The images that the request names, each with its digest, asked for once.
-
-    Where the environment requires another one, a tag means the digest that was verified there under that
-    tag, wherever the tag points today; the registry is asked only for what nobody ever verified and is
-    forced.
-    """
-    requires = tools.settings.place.requires
-    if requires is None or request.force:
-        asked_for = references(request, tools.settings)
-        return {name: _resolve(name, asked, tools) for name, asked in asked_for.items()}
-    chain = read_chain(tools)
-    lookup = verified_tag(chain, requires.environment)
-    if not request.version and not request.images:
-        return _newest_verified(request, tools, chain)
-    found: dict[str, Image] = {}
-    for name, asked in references(request, tools.settings).items():
-        digest = asked.digest or lookup(name, asked.repository, asked.tag)
-        if not digest:
-            there = requires.environment
-            raise Refusal(
-                f"{name} {asked.tag} {_never_passed(chain, there, name, asked.tag)} in {there}",
-                hint=f"deploy it to {there} first, with green checks; see `verified show`",
-                reason=Reason.NOT_VERIFIED,
-            )
-        found[name] = Image(name=name, repository=asked.repository, tag=asked.tag, digest=digest)
-    return found
-
-
-def _resolve(name: str, asked: Reference, tools: Tools) -> Image:
-    digest = tools.digest(name, asked)
-    return Image(name=name, repository=asked.repository, tag=asked.tag, digest=digest)
-
-
-def verified_tag(chain: Chain, environment: str) -> Callable[[str, str, str], str]:
-    """Finds the digest that was verified in an environment by name, repository and tag; empty for none."""
-
-    def lookup(name: str, repository: str, tag: str) -> str:
-        for _, release, passed in ledger.verified_versions(chain, environment, tag):
-            image = release.image(name)
-            if passed and image and (image.repository, image.label) == (repository, tag):
-                return image.digest
-        return ""
-
-    return lookup
-
-
-def _never_passed(chain: Chain, environment: str, name: str, tag: str) -> str:
-    """Why no digest is verified under a tag: nobody tried, or it failed, or somebody revoked it."""
-    found = ledger.verified_versions(chain, environment, tag) if tag else ()
-    images = (release.image(name) for _, release, _ in found)
-    tried = next((image for image in images if image is not None and image.label == tag), None)
-    if tried is None:
-        return "was never verified"
-    revoked = tried.digest in ledger.revocations(chain, environment)
-    return "was revoked" if revoked else "failed its checks"
-
-
-def _newest_verified(request: Request, tools: Tools, chain: Chain) -> Named:
-    requires = tools.settings.place.requires
-    assert requires is not None
-    names = request.only or tuple(tools.settings.images)
-    for _, release in ledger.still_verified(chain, requires.environment):
-        if not ledger.is_bad(chain, tools.settings.environment, release, from_elsewhere=True):
-            return {image.name: image for image in release.images if image.name in names}
-    raise Refusal(
-        f"nothing was ever verified in {requires.environment}",
-        hint=f"deploy to {requires.environment} first",
-        reason=Reason.NOT_VERIFIED,
-    )
-
-
-def survey_deploy(request: Request, tools: Tools, chain: Chain, named: Named) -> Ground:
+def survey_deploy(request: Request, tools: Tools, chain: Chain, named: Mapping[str, Image]) -> Ground:
     """What a deploy or a promote stands on."""
     now = surveyed(tools)
     images = complete(named, tools.settings, now.release)
@@ -273,7 +199,7 @@ def _ground(
     verified: tuple[VerifiedImage, ...],
     chain: Chain | None,
 ) -> Ground:
-    taken = ledger.revocations(chain, tools.settings.environment) if chain is not None else {}
+    taken = proofs.revocations(chain, tools.settings.environment) if chain is not None else {}
     revoked = tuple(image.name for image in candidate.release.images if image.digest in taken)
     return Ground(
         settings=tools.settings,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ci_lib.domain.outcome import CheckResult, Mark
 from ci_lib.domain.store import Record, Views
-from ci_lib.records import ledger
+from ci_lib.records import proofs
 from ci_lib.records.bodies import APPROVAL, REVOKED, VERIFIED
 from ci_lib.records.chain import Chain, damaged
 from ci_lib.records.views import history_lines, revocation_line
@@ -91,7 +91,7 @@ def _verified(records: list[Record], chain: Chain, version: str) -> CheckResult:
     if newest.text("type") == VERIFIED:
         wanted = str(newest.body["release"]["version"])
         return _row(name, found or "nothing", wanted, passed=found == wanted)
-    standing = {release.version for _, release in ledger.still_verified(chain, newest.text("environment"))}
+    standing = {release.version for _, release in proofs.still_verified(chain, newest.text("environment"))}
     wanted = "none, or what still stands"
     return _row(name, found or "nothing", wanted, passed=found in {"none", *standing})
 

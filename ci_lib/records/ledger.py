@@ -3,20 +3,15 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
 from typing import Any
 
-from ci_lib.domain.approval import Approval
-from ci_lib.domain.errors import DeployError
 from ci_lib.domain.images import Release
 from ci_lib.domain.reasons import GREEN, Status, Verb
 from ci_lib.domain.store import Record
-from ci_lib.domain.verification import Verification
-from ci_lib.records.approvals import signed_off
-from ci_lib.records.bodies import ADOPTED, INTENT, OUTCOME, REVOKED, VERIFIED, moment
-from ci_lib.records.chain import GENESIS, Chain, damaged, decode, encode
+from ci_lib.records.bodies import ADOPTED, INTENT, OUTCOME, VERIFIED, moment
+from ci_lib.records.chain import GENESIS, Chain, decode, encode
+from ci_lib.records.ours import records
 
-_OTHERS = 20
 _SERVING = frozenset({Verb.DEPLOY, Verb.PROMOTE, Verb.ROLLBACK})
 """The verbs after which the release that they name serves."""
 _CHECKING = frozenset({Verb.DEPLOY, Verb.PROMOTE, Verb.ROLLBACK, Verb.POST_VERIFY})
@@ -37,101 +32,12 @@ class Deployed:
     left: bool = False
 
 
-def _records(chain: Chain, *needles: str) -> Iterator[Record]:
-    """As ``Chain.newest_first``; raises ``Refusal`` (CANNOT_DECIDE) for a line that nobody of us wrote."""
-    for record in chain.newest_first(*needles):
-        if not _is_ours(record.body):
-            raise damaged(f"record {record.id[:12]} in line {record.seq + 1} is none of ours")
-        yield record
-
-
-def _is_ours(body: Mapping[str, Any]) -> bool:
-    """Whether what the questions below read is of the kind that they expect."""
-    try:
-        moment(body["time"])
-        releases = [Release.from_json(body[key]) for key in ("release", "previous") if body.get(key)]
-        names = [release.version for release in releases]
-        texts = [body["type"], body["environment"], *names, *_listed(body.get("digests", []))]
-    except (LookupError, TypeError, ValueError, AttributeError, DeployError):
-        return False
-    return all(isinstance(text, str) for text in texts)
-
-
-def _listed(value: Any) -> list[Any]:  # noqa: ANN401 - any JSON value
-    if not isinstance(value, list):
-        raise TypeError(value)
-    return value
-
-
-def verifications(chain: Chain, environment: str, release: Release) -> tuple[Verification, ...]:
-    """What was verified in ``environment``, oldest first.
-
-    All that speaks of an image of ``release``, and the newest others: they decide nothing, and make the
-    message of a refusal more helpful.
-    """
-    found = {record.seq: record for record in _verified(chain, environment, limit=_OTHERS)}
-    for image in release.images:
-        found |= {record.seq: record for record in _verified(chain, environment, image.digest)}
-    revoked, agreed = revocations(chain, environment), tuple(signed_off(chain, environment))
-    return tuple(
-        item
-        for _, record in sorted(found.items())
-        for item in _verifications(record, chain, revoked, agreed)
-    )
-
-
-def _verified(chain: Chain, environment: str, *needles: str, limit: int | None = None) -> Iterator[Record]:
-    """Newest first, and none of them twice: a copy of an old one must not pass for a new one."""
-    records = (
-        record
-        for record in _records(chain, '"type":"verified"', f'"environment":"{environment}"', *needles)
-        if record.body["type"] == VERIFIED and record.text("environment") == environment
-        if not chain.repeats(record)
-    )
-    return islice(records, limit)
-
-
-def revocations(chain: Chain, environment: str) -> Mapping[str, Record]:
-    """What must not be used although it was verified in an environment: digest → the newest such record."""
-    found: dict[str, Record] = {}
-    for record in _records(chain, f'"environment":"{environment}"', '"type":"revoked"'):
-        if record.body["type"] == REVOKED and record.text("environment") == environment:
-            for digest in record.body.get("digests", []):
-                found.setdefault(digest, record)
-    return found
-
-
-def verified_versions(
-    chain: Chain, environment: str, *needles: str
-) -> Iterator[tuple[Record, Release, bool]]:
-    """Newest first: each verification record of an environment, its release and whether it passed.
-
-    Only those whose line contains every needle: a question about one tag need not parse all the others. What
-    passed and does not count is left out; what was revoked has not passed.
-    """
-    revoked = revocations(chain, environment)
-    for record in _verified(chain, environment, *needles):
-        release, passed = Release.from_json(record.body["release"]), record.text("result") == "PASSED"
-        if not passed or not chain.flaw(record):
-            yield record, release, passed and not any(image.digest in revoked for image in release.images)
-
-
-def still_verified(chain: Chain, environment: str) -> Iterator[tuple[Record, Release]]:
-    """Newest first: what passed in an environment and has not failed there since."""
-    failed: set[str] = set()
-    for record, release, passed in verified_versions(chain, environment):
-        if not passed:
-            failed.add(release.set_id)
-        elif release.set_id not in failed:
-            yield record, release
-
-
 def deployed(chain: Chain, environment: str) -> Iterator[Deployed]:
     """Newest first and each release once: what a rollback in ``environment`` may go back to."""
     seen: set[str] = set()
     left: set[str] = set()
     bad = _bad(chain, environment)
-    for record in _records(chain, '"phase":"outcome"', f'"environment":"{environment}"'):
+    for record in records(chain, '"phase":"outcome"', f'"environment":"{environment}"'):
         body = record.body
         if record.text("environment") != environment or not body.get("release"):
             continue
@@ -154,7 +60,7 @@ def deployed(chain: Chain, environment: str) -> Iterator[Deployed]:
 
 def _bad(chain: Chain, environment: str) -> frozenset[str]:
     found: dict[str, Release] = {}
-    for record in _records(chain, f'"environment":"{environment}"', '"bad":true'):
+    for record in records(chain, f'"environment":"{environment}"', '"bad":true'):
         if record.text("environment") == environment and record.body.get("bad"):
             release = Release.from_json(record.body["release"])
             found[release.id] = release
@@ -174,7 +80,7 @@ def bad_mark(
 ) -> Record | None:
     """The record that marks a release as bad; see ``is_bad``."""
     needles = (f'"environment":"{environment}"', '"phase":"outcome"', release.images[0].digest)
-    for record in _records(chain, *needles):
+    for record in records(chain, *needles):
         if record.text("environment") != environment or not record.body.get("release"):
             continue
         found = Release.from_json(record.body["release"])
@@ -204,7 +110,7 @@ def _passed(record: Record) -> bool:
 
 def last_served(chain: Chain, environment: str) -> Release | None:
     """The release that the ledger believes to be serving in an environment."""
-    for record in _records(chain, '"phase":"outcome"', f'"environment":"{environment}"'):
+    for record in records(chain, '"phase":"outcome"', f'"environment":"{environment}"'):
         if record.text("environment") != environment:
             continue
         if served(record) and record.body.get("release"):
@@ -215,25 +121,6 @@ def last_served(chain: Chain, environment: str) -> Release | None:
     return None
 
 
-def overridden(chain: Chain, environment: str, required: str) -> Record | None:
-    """The record by which what serves was forced past the rule, if ``required`` has not verified it since."""
-    for record in _records(chain, f'"environment":"{environment}"', '"phase":"outcome"'):
-        if record.text("environment") != environment or not served(record):
-            continue
-        if not record.text("forced"):
-            return None
-        images = Release.from_json(record.body["release"]).images
-        rows = [_verified(chain, required, image.digest) for image in images]
-        since = [any(_stands(chain, found, record.seq) for found in row) for row in rows]
-        return None if all(since) else record
-    return None
-
-
-def _stands(chain: Chain, record: Record, seq: int) -> bool:
-    passed = record.text("result") == "PASSED"
-    return record.seq > seq and passed and not chain.flaw(record)
-
-
 def served(record: Record) -> bool:
     """Whether a record's own release served when it was written."""
     kinds = {str(Status.DEPLOYED), str(Status.UNCHANGED)}
@@ -242,7 +129,7 @@ def served(record: Record) -> bool:
 
 def open_intent(chain: Chain, environment: str) -> Record | None:
     """The newest intent of an environment if no outcome refers to it."""
-    for record in _records(chain, f'"environment":"{environment}"'):
+    for record in records(chain, f'"environment":"{environment}"'):
         if record.text("environment") != environment:
             continue
         if record.text("phase") == INTENT:
@@ -254,7 +141,7 @@ def open_intent(chain: Chain, environment: str) -> Record | None:
 
 def restored_by(chain: Chain, intent: str) -> dict[str, str]:
     """What an intent says of a backup whose data it is about to put back; empty for none."""
-    for record in _records(chain, f'"id":"{intent}"') if intent else ():
+    for record in records(chain, f'"id":"{intent}"') if intent else ():
         if record.id == intent and record.body.get("backup"):
             return {key: record.text(key) for key in ("backup", "reason", "approver")}
     return {}
@@ -280,39 +167,8 @@ def has_end(chain: Chain, intent: str) -> bool:
 
 def _ends(chain: Chain, intent: str) -> Iterator[Record]:
     """The outcomes of an intent, newest first; those before it are of one that was the same to the letter."""
-    for record in _records(chain, intent) if intent else ():
+    for record in records(chain, intent) if intent else ():
         if record.id == intent:
             return
         if record.text("ref") == intent:
             yield record
-
-
-def _verifications(
-    record: Record, chain: Chain, revoked: Mapping[str, Record], agreed: tuple[Approval, ...]
-) -> Iterator[Verification]:
-    release, flaw = Release.from_json(record.body["release"]), chain.flaw(record)
-    for image in release.images:
-        taken = _revoked(revoked[image.digest]) if image.digest in revoked else ""
-        yield Verification(
-            record_id=record.id,
-            environment=record.text("environment"),
-            release_id=release.set_id,
-            image=image.name,
-            repository=image.repository,
-            digest=image.digest,
-            tag=image.tag,
-            passed=record.text("result") == "PASSED",
-            at=moment(record.text("time")),
-            run_url=str(record.body.get("ci", {}).get("run_url", "")),
-            seq=record.seq,
-            flaw=taken or flaw,
-            keyid=record.signatures[0]["keyid"] if record.signatures else "",
-            actor=record.text("actor"),
-            signed_off=tuple(item.approver for item in agreed if image.digest in item.subjects),
-        )
-
-
-
-
-def _revoked(by: Record) -> str:
-    return f"it was revoked at {by.text('time')} by {by.text('actor')}: {by.text('reason')}"

@@ -8,8 +8,9 @@ from ci_lib.domain.plan import StepKind
 from ci_lib.domain.plan_hash import is_plan_hash
 from ci_lib.domain.proposal import Proposal
 from ci_lib.domain.reasons import Reason, Status, Verb
+from ci_lib.engine.naming import named_images
 from ci_lib.engine.proposal import proposed
-from ci_lib.engine.survey import named_images, read_chain, survey_deploy
+from ci_lib.engine.survey import read_chain, survey_deploy
 from ci_lib.engine.tools import Request
 from tests.contract.fake_target import FakeTarget, World, digest
 from tests.contract.test_fake_target import ends, with_v1

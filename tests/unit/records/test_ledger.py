@@ -4,7 +4,7 @@ from ci_lib.domain.facts import CiFacts
 from ci_lib.domain.images import Release
 from ci_lib.domain.outcome import Outcome, Return
 from ci_lib.domain.reasons import Reason, Status, Verb
-from ci_lib.records import chain, ledger
+from ci_lib.records import chain, ledger, proofs
 from ci_lib.records.bodies import Frame
 from tests.contract.fake_target import image
 from tests.fakes import START, MemoryStore
@@ -151,8 +151,8 @@ def test_text_in_a_body_cannot_pass_for_another_records_field() -> None:
     book = Book()
     book.ended('","type":"verified","environment":"staging","result":"PASSED')
     book.ended("v1", forced='"type":"verified" "result":"PASSED" "environment":"production" "bad":true')
-    assert list(ledger.verified_versions(book.chain(), "staging")) == []
-    assert list(ledger.verified_versions(book.chain(), "production")) == []
+    assert list(proofs.verified_versions(book.chain(), "staging")) == []
+    assert list(proofs.verified_versions(book.chain(), "production")) == []
     assert not ledger.is_bad(book.chain(), "staging", release("v1"))
 
 
@@ -160,7 +160,7 @@ def test_verifications_speak_of_the_set_that_is_the_same_everywhere() -> None:
     book = Book()
     book.verified("v1")
     book.verified("v1", passed=False)
-    found = ledger.verifications(book.chain(), "staging", release("v1", services="other"))
+    found = proofs.verifications(book.chain(), "staging", release("v1", services="other"))
     assert [item.passed for item in found] == [True, False]
     assert {item.release_id for item in found} == {release("v1").set_id}
 
@@ -172,5 +172,5 @@ def test_what_failed_since_it_passed_is_not_verified_any_more() -> None:
     book.verified("v2", passed=False)
     book.verified("v3", passed=False)
     book.verified("v3")
-    versions = [release.version for _, release in ledger.still_verified(book.chain(), "staging")]
+    versions = [release.version for _, release in proofs.still_verified(book.chain(), "staging")]
     assert versions == ["v3", "v1"]

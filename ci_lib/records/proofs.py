@@ -1,0 +1,127 @@
+"""What the ledger says about images that were verified, or let in without: what the rule is decided by."""
+
+from collections.abc import Iterator, Mapping
+from itertools import islice
+
+from ci_lib.domain.approval import Approval
+from ci_lib.domain.images import Release
+from ci_lib.domain.store import Record
+from ci_lib.domain.verification import Verification
+from ci_lib.records import ledger
+from ci_lib.records.approvals import signed_off
+from ci_lib.records.bodies import REVOKED, VERIFIED, moment
+from ci_lib.records.chain import Chain
+from ci_lib.records.ours import records
+
+_OTHERS = 20
+
+
+def verifications(chain: Chain, environment: str, release: Release) -> tuple[Verification, ...]:
+    """What was verified in ``environment``, oldest first.
+
+    All that speaks of an image of ``release``, and the newest others: they decide nothing, and make the
+    message of a refusal more helpful.
+    """
+    found = {record.seq: record for record in _verified(chain, environment, limit=_OTHERS)}
+    for image in release.images:
+        found |= {record.seq: record for record in _verified(chain, environment, image.digest)}
+    revoked, agreed = revocations(chain, environment), tuple(signed_off(chain, environment))
+    return tuple(
+        item
+        for _, record in sorted(found.items())
+        for item in _verifications(record, chain, revoked, agreed)
+    )
+
+
+def _verified(chain: Chain, environment: str, *needles: str, limit: int | None = None) -> Iterator[Record]:
+    """Newest first, and none of them twice: a copy of an old one must not pass for a new one."""
+    found = (
+        record
+        for record in records(chain, '"type":"verified"', f'"environment":"{environment}"', *needles)
+        if record.body["type"] == VERIFIED and record.text("environment") == environment
+        if not chain.repeats(record)
+    )
+    return islice(found, limit)
+
+
+def revocations(chain: Chain, environment: str) -> Mapping[str, Record]:
+    """What must not be used although it was verified in an environment: digest → the newest such record."""
+    found: dict[str, Record] = {}
+    for record in records(chain, f'"environment":"{environment}"', '"type":"revoked"'):
+        if record.body["type"] == REVOKED and record.text("environment") == environment:
+            for digest in record.body.get("digests", []):
+                found.setdefault(digest, record)
+    return found
+
+
+def verified_versions(
+    chain: Chain, environment: str, *needles: str
+) -> Iterator[tuple[Record, Release, bool]]:
+    """Newest first: each verification record of an environment, its release and whether it passed.
+
+    Only those whose line contains every needle: a question about one tag need not parse all the others. What
+    passed and does not count is left out; what was revoked has not passed.
+    """
+    revoked = revocations(chain, environment)
+    for record in _verified(chain, environment, *needles):
+        release, passed = Release.from_json(record.body["release"]), record.text("result") == "PASSED"
+        if not passed or not chain.flaw(record):
+            yield record, release, passed and not any(image.digest in revoked for image in release.images)
+
+
+def still_verified(chain: Chain, environment: str) -> Iterator[tuple[Record, Release]]:
+    """Newest first: what passed in an environment and has not failed there since."""
+    failed: set[str] = set()
+    for record, release, passed in verified_versions(chain, environment):
+        if not passed:
+            failed.add(release.set_id)
+        elif release.set_id not in failed:
+            yield record, release
+
+
+def overridden(chain: Chain, environment: str, required: str) -> Record | None:
+    """The record by which what serves was forced past the rule, if ``required`` has not verified it since."""
+    for record in records(chain, f'"environment":"{environment}"', '"phase":"outcome"'):
+        if record.text("environment") != environment or not ledger.served(record):
+            continue
+        if not record.text("forced"):
+            return None
+        images = Release.from_json(record.body["release"]).images
+        rows = [_verified(chain, required, image.digest) for image in images]
+        since = [any(_stands(chain, found, record.seq) for found in row) for row in rows]
+        return None if all(since) else record
+    return None
+
+
+def _stands(chain: Chain, record: Record, seq: int) -> bool:
+    passed = record.text("result") == "PASSED"
+    return record.seq > seq and passed and not chain.flaw(record)
+
+
+def _verifications(
+    record: Record, chain: Chain, revoked: Mapping[str, Record], agreed: tuple[Approval, ...]
+) -> Iterator[Verification]:
+    release, flaw = Release.from_json(record.body["release"]), chain.flaw(record)
+    for image in release.images:
+        taken = _revoked(revoked[image.digest]) if image.digest in revoked else ""
+        yield Verification(
+            record_id=record.id,
+            environment=record.text("environment"),
+            release_id=release.set_id,
+            image=image.name,
+            repository=image.repository,
+            digest=image.digest,
+            tag=image.tag,
+            passed=record.text("result") == "PASSED",
+            at=moment(record.text("time")),
+            run_url=str(record.body.get("ci", {}).get("run_url", "")),
+            seq=record.seq,
+            flaw=taken or flaw,
+            keyid=record.signatures[0]["keyid"] if record.signatures else "",
+            actor=record.text("actor"),
+            signed_off=tuple(item.approver for item in agreed if image.digest in item.subjects),
+        )
+
+
+def _revoked(by: Record) -> str:
+    return f"it was revoked at {by.text('time')} by {by.text('actor')}: {by.text('reason')}"
