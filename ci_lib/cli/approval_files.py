@@ -45,11 +45,16 @@ class _Reader:
         self._settings = settings
         self._files = files
         self._owners: str | None = None
+        self._top = settings.folder
+        self._top = self._git("rev-parse", "--show-toplevel").rstrip("\n") or settings.folder
 
     def approvals(self) -> Iterator[Approval]:
         """Every file below the folder that is about this stack and environment."""
-        listed = self._git("ls-tree", "-z", "--full-tree", "HEAD", f"{self._files.folder.rstrip('/')}/")
-        for entry in listed.split("\0")[:_MOST]:
+        folder = f"{self._files.folder.strip('/')}/"
+        entries = self._git("ls-tree", "-r", "-z", "--full-tree", "HEAD", folder).split("\0")
+        if len(entries) > _MOST:
+            self._session.reporter.warn(f"only the first {_MOST} of {len(entries)} approvals are looked at")
+        for entry in entries[:_MOST]:
             kind, _, path = entry.partition("\t")
             if not path.endswith((".yml", ".yaml")) or not kind.startswith("100"):
                 continue
@@ -88,7 +93,8 @@ class _Reader:
 
     def _added(self, path: str) -> tuple[str, int]:
         """The commit that wrote the file as it is, and its time; nothing where the clone ends before."""
-        how = ("-1", "--format=%H %ct %P", "--no-show-signature")
+        # Of the branch itself: what a merge brought is as old as the merge, whatever its commits say.
+        how = ("-1", "--first-parent", "-m", "--format=%H %ct %P", "--no-show-signature", "--no-patch")
         shown = self._git("log", *how, "HEAD", "--", path).split()
         if len(shown) < 2:
             return "", 0
@@ -106,6 +112,8 @@ class _Reader:
         if owners is None:
             folder = path.rpartition("/")[0]
             return f"CODEOWNERS has a pattern that may mean {path} and is not understood: write /{folder}/"
+        if re.fullmatch(r"@?[A-Za-z0-9][A-Za-z0-9_.-]*", approver) is None:
+            return f"{approver[:60]!r} is not the name of one person"
         names = {owner.removeprefix("@").casefold() for owner in owners}
         if approver.removeprefix("@").casefold() in names:
             return ""
@@ -114,7 +122,7 @@ class _Reader:
     def _git(self, *words: str) -> str:
         """What git prints; nothing where it fails, as for a file that is not there."""
         argv = ["git", *words]
-        ran = self._session.runner.run(argv, timeout=_LIMIT, cwd=self._settings.folder, env=_ENV)
+        ran = self._session.runner.run(argv, timeout=_LIMIT, cwd=self._top, env=_ENV)
         return ran.stdout if ran.ok else ""
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from ci_lib.cli.console import Session, Values, load_file
 from ci_lib.cli.hosts import Hosts, records_host
 from ci_lib.cli.look import Found, look
-from ci_lib.cli.policy import read_policy, trust_of
+from ci_lib.cli.policy import found_policies, trust_of
 from ci_lib.domain.reasons import Exit
 from ci_lib.report.history import KeyRow, keys
 
@@ -19,7 +19,7 @@ def run(values: Values) -> Exit:
         with ExitStack() as exits:
             hosts = Hosts(session, str(Path(values["config"]).resolve().parent), exits)
             config = loaded.config
-            policy = read_policy(session, records_host(session, config.records, config.hosts, hosts))
+            policies = found_policies(session, [records_host(session, config.records, config.hosts, hosts)])
         rows = [
             KeyRow(
                 fingerprint=key.keyid,
@@ -30,8 +30,9 @@ def run(values: Values) -> Exit:
                 until=rule.not_after or "",
                 state="revoked" if key.revoked else "trusted",
             )
+            for policy in policies
             for key, rule in zip(trust_of(policy).keys, policy.keys, strict=True)
         ]
-        return Found(data=policy.model_dump(mode="json"), text=keys(rows))
+        return Found(data=[policy.model_dump(mode="json") for policy in policies], text=keys(rows))
 
     return look(values, find)

@@ -14,7 +14,7 @@ from typing import Any
 
 from ci_lib.cli.console import Session, Values, load_file, open_session, stack_of
 from ci_lib.cli.hosts import Hosts, records_host, store_at
-from ci_lib.cli.policy import read_policy, trust_of
+from ci_lib.cli.policy import found_policies, trusts_of
 from ci_lib.config.load import Loaded
 from ci_lib.config.resolve import must_exist
 from ci_lib.domain.errors import Cancelled, DeployError
@@ -77,6 +77,6 @@ def ledger_of(values: Values, session: Session) -> Iterator[tuple[Loaded, str, C
     with ExitStack() as exits:
         hosts = Hosts(session, folder, exits)
         store = store_at(session, config.records, config.hosts, folder, hosts, exits)
-        policy = read_policy(session, records_host(session, config.records, config.hosts, hosts))
-        flaw = partial(trust_of(policy).flaw, stack)
+        policies = found_policies(session, [records_host(session, config.records, config.hosts, hosts)])
+        flaw = partial(trusts_of(policies).flaw, stack)
         yield loaded, stack, replace(check(store.read(stack)), flaw=flaw)

@@ -1,50 +1,87 @@
 """Finding the policy and what follows from it: whom to believe, and who signs here."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
 from ci_lib.cli.console import Session
 from ci_lib.config.models import Signing
-from ci_lib.config.policy import PLACE, VARIABLE, KeyRule, Policy, day, load_policy
+from ci_lib.config.policy import (
+    PLACE,
+    VARIABLE,
+    Approvals,
+    Files,
+    KeyRule,
+    Policy,
+    day,
+    load_policy,
+)
 from ci_lib.domain.approval import Demand, Gate, Source
 from ci_lib.domain.errors import ConfigFault, Refusal
 from ci_lib.domain.reasons import Reason
 from ci_lib.engine.tools import Seal
-from ci_lib.ports.protocols import Host, NotFound, PortFault, UnknownHostKey
-from ci_lib.records.trust import Approver, Trust, TrustedKey
-
-NO_POLICY = Policy(version=1)
-"""What counts where nobody has written a policy: deploy.yml alone."""
+from ci_lib.ports.protocols import Host, NotFound, PortFault, TimedOut, UnknownHostKey, Unreachable
+from ci_lib.records.trust import Approver, Trust, TrustedKey, Trusts
 
 
-def read_policy(session: Session, host: Host) -> Policy:
-    """The policy on the records' ``host``, else the CI's; an empty one where there is neither.
+def found_policies(session: Session, hosts: Iterable[Host]) -> tuple[Policy, ...]:
+    """Every policy there is: on each of the hosts, and in the CI's variable.
 
-    What lies on the host counts alone: who edits a workflow can set a variable. Raises ``Refusal``
-    (CANNOT_DECIDE) for one that cannot be read or understood.
+    All of them count, and each can only demand more: deploy.yml says which hosts these are, and who edits a
+    workflow can set a variable. Raises ``Refusal`` (CANNOT_DECIDE) for one that cannot be read or understood,
+    and ``PortFault`` for a host that does not answer.
     """
-    where, text = f"{PLACE} on {host.name}", session.env.get(VARIABLE, "")
+    found = [policy for host in hosts if (policy := _of_host(host)) is not None]
+    if text := session.env.get(VARIABLE, ""):
+        found.append(_loaded(text, VARIABLE))
+    return tuple(found)
+
+
+def _of_host(host: Host) -> Policy | None:
+    where = f"{PLACE} on {host.name}"
     try:
-        text = host.read(PLACE).decode()
+        return _loaded(host.read(PLACE).decode(), where)
     except NotFound:
-        where = VARIABLE
-    except UnknownHostKey:
+        return None
+    except (Unreachable, TimedOut, UnknownHostKey):
         raise
     except (PortFault, UnicodeDecodeError) as error:
         raise _undecided(f"the policy in {where} cannot be read: {error}") from error
-    if not text.strip():
-        return NO_POLICY
+
+
+def _loaded(text: str, where: str) -> Policy:
+    """An empty text is a mistake as any other: a disk was full, or somebody was interrupted."""
     try:
         return load_policy(text, name=where)
     except ConfigFault as error:
         raise _undecided(f"the policy cannot be used:\n{error.message}", error.hint) from error
 
 
+def trusts_of(policies: Iterable[Policy]) -> Trusts:
+    """Whom all policies believe; raises ``Refusal`` (CANNOT_DECIDE) for a text that is no key."""
+    return Trusts(parts=tuple(trust_of(policy) for policy in policies))
+
+
+def files_of(policies: Iterable[Policy], environment: str) -> Files | None:
+    """Where approvals by file are; None where the policies that ask for approvals do not agree on it."""
+    asking = [policy for policy in policies if _approvals(policy, environment) is not None]
+    found = {policy.files for policy in asking}
+    return found.pop() if len(found) == 1 else None
+
+
+def _approvals(policy: Policy, environment: str) -> Approvals | None:
+    place = policy.environments.get(environment)
+    return place.approvals if place else None
+
+
 def trust_of(policy: Policy) -> Trust:
     """The keys of a policy; raises ``Refusal`` (CANNOT_DECIDE) for a text that is no key."""
+    asks = bool(policy.approvers) or any(
+        place.approvals or (place.requires and place.requires.sign_off)
+        for place in policy.environments.values()
+    )
     if not policy.keys and not policy.approvers:
-        return Trust()
+        return Trust(asks=asks)
     from ci_lib.signing.keys import holds
 
     people = tuple(
@@ -58,16 +95,17 @@ def trust_of(policy: Policy) -> Trust:
         )
         for rule in policy.approvers
     )
-    return Trust(keys=tuple(_key(rule) for rule in policy.keys), approvers=people, holds=holds)
+    return Trust(keys=tuple(_key(rule) for rule in policy.keys), approvers=people, asks=asks, holds=holds)
 
 
-def demand_of(policy: Policy, environment: str) -> Demand:
-    """What the policy wants proved of those who open gates of an environment."""
-    place = policy.environments.get(environment)
-    if place is None or place.approvals is None:
+def demand_of(policies: Iterable[Policy], environment: str) -> Demand:
+    """What the policies want proved of those who open gates of an environment, by what all of them take."""
+    found = [asked for policy in policies if (asked := _approvals(policy, environment)) is not None]
+    if not found:
         return Demand()
-    gates = frozenset(Gate(name) for name in place.approvals.gates)
-    return Demand(gates=gates, by=frozenset(Source(name) for name in place.approvals.by))
+    gates = frozenset(Gate(name) for asked in found for name in asked.gates)
+    by = frozenset.intersection(*(frozenset(Source(name) for name in asked.by) for asked in found))
+    return Demand(gates=gates, by=by)
 
 
 def _keyid(public: str, whose: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from ci_lib.cli.console import Session, Values, load_file, stack_of
 from ci_lib.cli.hosts import Hosts, records_host, store_at
 from ci_lib.cli.look import Found, look
-from ci_lib.cli.policy import read_policy, trust_of
+from ci_lib.cli.policy import found_policies, trusts_of
 from ci_lib.config.load import Loaded
 from ci_lib.config.overlay import fill, settings_of
 from ci_lib.domain.outcome import Mark
@@ -50,6 +50,6 @@ def _audited(session: Session, loaded: Loaded, stack: str, folder: str) -> Audit
     with ExitStack() as exits:
         hosts = Hosts(session, folder, exits)
         store = store_at(session, config.records, config.hosts, folder, hosts, exits)
-        policy = read_policy(session, records_host(session, config.records, config.hosts, hosts))
-        chain = replace(check(store.read(stack)), flaw=partial(trust_of(policy).flaw, stack))
+        policies = found_policies(session, [records_host(session, config.records, config.hosts, hosts)])
+        chain = replace(check(store.read(stack)), flaw=partial(trusts_of(policies).flaw, stack))
         return audit(chain, store.views(stack), names)

@@ -3,12 +3,12 @@
 Imports are lazy: a verb loads what it uses.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypedDict
+from typing import TYPE_CHECKING, Final, NoReturn, TypedDict
 
 from ci_lib.cli.approval_files import approvals_of
 from ci_lib.cli.console import Session
@@ -16,10 +16,11 @@ from ci_lib.cli.dotenv import secrets_of
 from ci_lib.cli.fleet import fleet_of, secrets_of_all, state_of
 from ci_lib.cli.hosts import Hosts, records_host, store_at
 from ci_lib.cli.looks import looks, looks_on
-from ci_lib.cli.policy import NO_POLICY, demand_of, read_policy, seal_of, trust_of
-from ci_lib.config.policy import Policy
+from ci_lib.cli.policy import demand_of, files_of, found_policies, seal_of, trusts_of
+from ci_lib.config.policy import Files
 from ci_lib.config.resolved import Resolved
 from ci_lib.config.tighten import tightened
+from ci_lib.domain.approval import Demand, Gate
 from ci_lib.domain.backups import Backups
 from ci_lib.domain.errors import Refusal
 from ci_lib.domain.forge import Forge, RunState
@@ -29,9 +30,9 @@ from ci_lib.domain.state import Fence, State, unfenced
 from ci_lib.domain.target import Containers, Target
 from ci_lib.engine.tools import Tools, Variables
 from ci_lib.images.credentials import Credential, DockerCredentials, config_path
-from ci_lib.ports.protocols import Clock, Host, Net, Process
+from ci_lib.ports.protocols import Clock, Host, Net, PortFault, Process
 from ci_lib.ports.system import SystemClock
-from ci_lib.records.trust import Trust
+from ci_lib.records.trust import Trusts
 
 if TYPE_CHECKING:  # loaded where they are used
     from ci_lib.stores.state import HostState
@@ -59,8 +60,9 @@ def built(session: Session, settings: Resolved) -> Iterator[Built]:
     """Build everything for one stack and environment; connections are closed at the end."""
     with ExitStack() as stack:
         hosts = Hosts(session, settings.folder, stack)
-        settings, policy, trust = _governed(session, settings, hosts)
         all_hosts = tuple(hosts(name, settings.hosts[name]) for name in settings.place.hosts)
+        governed = _governed(session, settings, hosts, all_hosts)
+        settings = governed.settings
         host = all_hosts[0]
         if settings.target == "compose":
             session.mask(_hidden(settings, all_hosts))
@@ -92,10 +94,10 @@ def built(session: Session, settings: Resolved) -> Iterator[Built]:
                 run_state=_run_state(_forge()),
                 redact=session.redact,
                 backups=backups,
-                trust=trust,
+                trust=governed.trust,
                 seal=lambda: seal_of(session, settings.place.signing),
-                demand=demand_of(policy, settings.environment),
-                agreed=lambda: approvals_of(session, settings, policy.files),
+                demand=governed.demand,
+                agreed=lambda: approvals_of(session, settings, governed.files),
                 fleet=fleet,
                 check_on=looks_on(checks, all_hosts, drivers) if fleet else None,
             ),
@@ -105,27 +107,42 @@ def built(session: Session, settings: Resolved) -> Iterator[Built]:
         )
 
 
-def _governed(
-    session: Session, settings: Resolved, hosts: Hosts
-) -> tuple[Resolved, Policy, Callable[[], Trust]]:
-    """The settings as the policy allows them, the policy, and whom to believe.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Governed:
+    """The settings as the policies allow them, and what else follows from these."""
 
-    A policy that cannot be read keeps nobody from going back: only who asks the ledger is refused.
+    settings: Resolved
+    demand: Demand
+    files: Files | None
+    trust: Callable[[], Trusts]
+
+
+def _governed(session: Session, settings: Resolved, hosts: Hosts, places: Iterable[Host]) -> _Governed:
+    """Ask the records' host and those of the environment for their policies.
+
+    One that cannot be read keeps nobody from going back, but no gate opens then: only who asks the ledger, or
+    for an approval, is refused.
     """
-    refused: list[Refusal] = []
-
-    def trust() -> Trust:
-        if refused:
-            raise refused[0]
-        return trust_of(policy)
-
-    policy = NO_POLICY
+    where = {host.name: host for host in places}
+    host = records_host(session, settings.records, settings.hosts, hosts)
     try:
-        policy = read_policy(session, records_host(session, settings.records, settings.hosts, hosts))
-        settings = tightened(settings, policy)
-    except Refusal as refusal:
-        refused.append(refusal)
-    return settings, policy, trust
+        policies = found_policies(session, {**where, host.name: host}.values())
+        for policy in policies:
+            settings = tightened(settings, policy)
+    except (Refusal, PortFault) as fault:
+        return _Governed(
+            settings=settings, demand=Demand(gates=frozenset(Gate)), files=None, trust=partial(_raise, fault)
+        )
+    return _Governed(
+        settings=settings,
+        demand=demand_of(policies, settings.environment),
+        files=files_of(policies, settings.environment),
+        trust=lambda: trusts_of(policies),
+    )
+
+
+def _raise(fault: Exception) -> NoReturn:
+    raise fault
 
 
 def _compose(session: Session, settings: Resolved, host: Host, fence: Fence) -> tuple[Target, Containers]:
@@ -201,7 +218,7 @@ def _state(settings: Resolved, hosts: tuple[Host, ...]) -> tuple[State, Mapping[
 
 
 def _tell(first: "HostState", other: "HostState") -> None:
-    other.obey(first.fence_elsewhere())
+    other.obey(first.fence_elsewhere(taken=True))
 
 
 def _hidden(settings: Resolved, hosts: tuple[Host, ...]) -> tuple[str, ...]:

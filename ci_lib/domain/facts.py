@@ -27,4 +27,5 @@ class CiFacts:
 
     def as_json(self) -> dict[str, str]:
         """The form used in records."""
-        return {"provider": self.provider, "run_url": self.run_url, "sha": self.sha, "ref": self.ref}
+        found = {"provider": self.provider, "run_url": self.run_url, "sha": self.sha, "ref": self.ref}
+        return found | ({"author": self.author} if self.author else {})

@@ -10,9 +10,9 @@ class Verification:
 
     ``image`` is the image's name in the stack, ``release_id`` the release it ran in, ``at`` is in UTC,
     ``record_id`` and ``seq`` are those of the record it was read from. ``flaw`` is why it does not count (not
-    signed, revoked), empty when it does; ``keyid`` is the fingerprint of the key that signed it. ``actor`` is
-    who ran the verification, ``signed_off`` are those who agreed that the image goes on. ``tag`` is for
-    people alone.
+    signed, revoked), empty when it does; ``keyid`` is the fingerprint of the key that signed it. ``people``
+    have started the verification, ``signed_off`` are those who agreed that the image goes on, and when.
+    ``tag`` is for people alone.
     """
 
     record_id: str
@@ -28,5 +28,5 @@ class Verification:
     tag: str = ""
     flaw: str = ""
     keyid: str = ""
-    actor: str = ""
-    signed_off: tuple[str, ...] = ()
+    people: tuple[str, ...] = ()
+    signed_off: tuple[tuple[str, datetime], ...] = ()

@@ -42,7 +42,8 @@ def announce(
     now = tools.clock.now()
     bodies = [] if ground.adopted is None else [tools.frame.adopted(now, ground.adopted)]
     forced = request.reason if request.force else ""
-    intent = tools.frame.intent(request.verb, now, ground.release, ground.previous, forced)
+    skipped = request.told_skipped
+    intent = tools.frame.intent(request.verb, now, ground.release, ground.previous, forced, skipped)
     used = {"approvals": [approval.as_json() for approval in approvals]} if approvals else {}
     bodies.append(intent | {key: tools.redact(text) for key, text in request.restored.items()} | used)
     return tools.store.append(tools.settings.stack, *bodies)

@@ -177,6 +177,15 @@ def _kept_in_journal(
     )
 
 
+def _while_missing(bodies: Sequence[Body]) -> Still:
+    def still(data: bytes) -> None:
+        chain = check(data)
+        if any(holds(chain, body) for body in bodies):
+            raise lost_lock()  # another run has recorded them meanwhile, and may have gone on
+
+    return still
+
+
 def record_late(tools: Tools, lease: Lease, outcome: Outcome, entry: Entry, chain: Chain) -> Outcome:
     """Write the records that an earlier run left in its journal; ``outcome`` says which run that was.
 
@@ -185,6 +194,6 @@ def record_late(tools: Tools, lease: Lease, outcome: Outcome, entry: Entry, chai
     ended = replace(outcome, status=Status(entry["status"]), reason=Reason(entry["reason"]))
     missing = [body for body in entry["bodies"] if not holds(chain, body)]
     if missing:
-        return record(tools, lease, ended, missing)
+        return record(tools, lease, ended, missing, still=_while_missing(missing))
     noted = end_journal(tools, lease, {"event": "end", "status": entry["status"]})
     return replace(ended, notes=(*ended.notes, *noted, *_views(tools, entry["bodies"])))

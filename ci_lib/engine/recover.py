@@ -10,6 +10,7 @@ from ci_lib.domain.outcome import Change, Failure, Outcome
 from ci_lib.domain.plan import BLAMING, CHANGING, Plan, Step, StepKind, some
 from ci_lib.domain.reasons import HALF_WAY, Reason, Status, Verb
 from ci_lib.domain.state import Entry, Lease
+from ci_lib.domain.store import Record
 from ci_lib.engine.close import Notes, close, end_journal, record_late
 from ci_lib.engine.facts import variables
 from ci_lib.engine.hosts import HostsDone, before_of, host_results, what_to_do
@@ -86,7 +87,7 @@ def recover(tools: Tools, lease: Lease, chain: Chain | None) -> Outcome | None:
         outcome,
         release=release,
         intent=begin["intent"],
-        notes=Notes(restored=ledger.restored_by(chain, begin["intent"]) if chain else {}),
+        notes=_notes(ledger.intent_of(chain, begin["intent"]) if chain else None),
         late=outcome.green,
         owed=begin.get("owed", ()),
         withhold=chain is None,
@@ -108,13 +109,22 @@ def _abandoned(tools: Tools, chain: Chain | None) -> Outcome | None:
     begin = {"release": intent.body["release"], "verb": intent.body["type"], "time": intent.text("time")}
     cause = Failure(step="interrupted", cause="the run was killed before its first step")
     outcome = replace(_base(begin, tools), status=Status.FAILED, failure=cause)
-    notes = Notes(restored=ledger.restored_by(chain, intent.id))
+    notes = _notes(intent)
     release = Release.from_json(begin["release"])
     end = partial(close, tools, None, outcome, release=release, intent=intent.id, notes=notes)
     try:
         return end(unless=ledger.has_end)
     except Refusal:  # it woke, found that it had lost the lock, and told that itself
         return None
+
+
+def _notes(intent: Record | None) -> Notes:
+    """The gates that an interrupted run had opened: whatever became of it, they were open."""
+    if intent is None:
+        return Notes()
+    data = {key: intent.text(key) for key in ("backup", "reason", "approver")}
+    restored = data if data["backup"] else {}
+    return Notes(forced=intent.text("forced"), skipped=intent.text("skipped"), restored=restored)
 
 
 def _outcome(

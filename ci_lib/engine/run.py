@@ -170,7 +170,7 @@ class Run:
 
     def _approved(self, ground: Ground, plan: Plan) -> tuple[Approval, ...]:
         """Describe the run, and find the approvals that it takes; raises ``Refusal`` where one is missing."""
-        base, live = self.base, self._live_overrides()
+        base, live = self.base, self._live_overrides(ground)
         # What a refusal shows: which digests somebody has to approve of.
         self.outcome = replace(described(base, self.request, ground, plan), overrides=live)
         found = tuple(proved(self.request, self.tools, self.chain, ground).values())
@@ -182,7 +182,7 @@ class Run:
         request = self.request
         return Notes(
             forced=request.reason if request.force else "",
-            skipped=f"{request.reason} (approved by {request.approver})" if request.skip_checks else "",
+            skipped=request.told_skipped,
             bad=self._blamed(outcome, done),
             restored=request.restored,
             verified=self._verdict(outcome, done) if self._verifies(ground) else None,
@@ -225,12 +225,12 @@ class Run:
         went = outcome.status is Status.ROLLED_BACK or self.request.rollback_on_failure
         return done.to_blame and went and not self.request.restored
 
-    def _live_overrides(self) -> tuple[str, ...]:
+    def _live_overrides(self, ground: Ground) -> tuple[str, ...]:
         """What serves since somebody forced it in, for as long as nobody has verified it."""
-        requires = self.tools.settings.place.requires
-        if self.chain is None or requires is None:
+        requires, here = self.tools.settings.place.requires, self.tools.settings.environment
+        if self.chain is None or requires is None or ground.previous is None:
             return ()
-        found = proofs.overridden(self.chain, self.tools.settings.environment, requires.environment)
+        found = proofs.overridden(self.chain, here, requires.environment, ground.previous)
         if found is None:
             return ()
         what, when = found.text("version"), found.text("time")

@@ -112,6 +112,7 @@ def survey_rollback(request: Request, tools: Tools, chain: Chain | None) -> Grou
             reason=Reason.PREFLIGHT,
         )
     only = request.only
+    _demand_kept(release, now.release, kept.values())
     candidate = tools.target.resolve(Wanted(images=release.images, snapshot=files, only=only))
     ground = _ground(tools, now, candidate, exempt(candidate.release.images, Basis.ROLLBACK), chain)
     back = way_back(request, tools, chain, release, now.release)
@@ -126,6 +127,22 @@ def survey_rollback(request: Request, tools: Tools, chain: Chain | None) -> Grou
         schema_to=back.to,
         notes=(*ground.notes, back.note) if back.note else ground.notes,
     )
+
+
+def _demand_kept(release: Release, current: Release | None, kept: Iterable[Kept]) -> None:
+    """Raise ``DeployError`` for an image that this target does not remember.
+
+    Outcomes are not signed: a line of the ledger alone must not name what is brought in without the rule.
+    """
+    releases = [item.release for item in kept] + ([current] if current else [])
+    known = {(image.name, image.pinned) for one in releases for image in one.images}
+    for image in release.images:
+        if (image.name, image.pinned) not in known:
+            raise DeployError(
+                f"{image.name} {image.label} is in no release that is kept here",
+                hint="rollback --list shows what is; an older image is deployed again, by way of the rule",
+                reason=Reason.PREFLIGHT,
+            )
 
 
 def _remembered(tools: Tools, kept: Iterable[Kept]) -> Iterator[ledger.Deployed]:
@@ -185,7 +202,7 @@ def _by_host(now: Serving) -> str:
 
 def _demand_one(now: Serving, only: tuple[str, ...]) -> None:
     """Raise ``UsageFault`` for a part of a release where it is not clear what the rest of it is."""
-    if only and now.mixed:
+    if only and not now.alike:
         raise UsageFault(
             f"only {', '.join(only)} is named, and the hosts serve different releases: {_by_host(now)}",
             hint="name every image: deploy a whole release first",

@@ -18,7 +18,7 @@ from ci_lib.domain.store import Store
 from ci_lib.domain.target import Fleet, Target
 from ci_lib.ports.protocols import Clock, Ran
 from ci_lib.records.bodies import Frame
-from ci_lib.records.trust import Trust
+from ci_lib.records.trust import Trust, Trusts
 
 Variables = Mapping[str, str]
 
@@ -58,6 +58,11 @@ class Request:
     backup: str = ""
     plan_hash: str = ""
     lock_owner: str = ""
+
+    @property
+    def told_skipped(self) -> str:
+        """What the records say of checks that were skipped; empty when they were run."""
+        return f"{self.reason} (approved by {self.approver})" if self.skip_checks else ""
 
     @property
     def restored(self) -> dict[str, str]:
@@ -100,7 +105,7 @@ class Tools:
     run_state: Callable[[str], RunState]
     redact: Callable[[str], str]
     backups: Backups | None = None
-    trust: Callable[[], Trust] = Trust
+    trust: Callable[[], Trust | Trusts] = Trusts
     seal: Callable[[], Seal | None] = _unsigned
     demand: Demand = field(default_factory=Demand)
     agreed: Callable[[], Iterable[Approval]] = tuple

@@ -116,17 +116,19 @@ def _conditions(
         bound = f"at least {ago(requirement.soak)}"
         found.append(_Finding(name="soak", value=ago(soaked), bound=bound, objection=short))
     if requirement.sign_off:
-        found.append(_signed_off(newest))
+        found.append(_signed_off(row))
     if newest.keyid:
         found.append(_Finding(name="signature", value=newest.keyid, bound="of a key that the policy names"))
     return found
 
 
-def _signed_off(newest: Verification) -> _Finding:
-    """A second person: whoever verified it has agreed already."""
-    others = [name for name in newest.signed_off if not same_person(name, newest.actor)]
-    value = ", ".join(others) or ", ".join(newest.signed_off) or "nobody"
-    bound = f"somebody else than {newest.actor}"
+def _signed_off(row: tuple[Verification, ...]) -> _Finding:
+    """A second person, who has seen it pass: whoever verified it has agreed already."""
+    newest, first = row[-1], _first_pass(row)
+    since = [name for name, at in newest.signed_off if at >= first.at]
+    others = [name for name in since if not any(same_person(name, person) for person in newest.people)]
+    value = ", ".join(others) or ", ".join(since) or "nobody since it passes"
+    bound = f"somebody else than {' and '.join(dict.fromkeys(newest.people))}"
     objection = "" if others else f"signed off by {value}, and it takes {bound}"
     return _Finding(name="sign-off", value=value, bound=bound, objection=objection)
 

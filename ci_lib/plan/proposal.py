@@ -43,10 +43,12 @@ def parts(ground: Ground, steps: Plan, schema: SchemaOutlook | None) -> dict[str
     """
     settings, candidate = ground.settings, ground.candidate
     place = [settings.stack, settings.environment, list(settings.place.hosts)]
+    each = {host: dict(item.settings) for host, item in candidate.hosts.items()}
+    resolved: dict[str, Any] = dict(each) or dict(candidate.settings)
     return {
         "images": [sorted(_image(one.image, one.basis) for one in ground.verified), sorted(ground.only)],
         "files": ground.release.files,
-        "settings": [ground.release.services, dict(candidate.settings), list(candidate.others)],
+        "settings": [ground.release.services, resolved, list(candidate.others)],
         "serving": _serving(ground),
         "schema": schema.as_json() if schema else None,
         "configuration": [*place, settings.config_hash],

@@ -6,6 +6,7 @@ from ci_lib.domain.approval import Approval, Gate, Source
 from ci_lib.domain.store import Record
 from ci_lib.records.bodies import APPROVAL, moment
 from ci_lib.records.chain import Chain, damaged
+from ci_lib.records.ours import records
 
 
 def approvals(chain: Chain, environment: str) -> Iterator[Approval]:
@@ -13,7 +14,7 @@ def approvals(chain: Chain, environment: str) -> Iterator[Approval]:
 
     Raises ``Refusal`` (CANNOT_DECIDE) for a line that nobody of us wrote.
     """
-    for record in chain.newest_first(f'"environment":"{environment}"', '"type":"approval"'):
+    for record in records(chain, f'"environment":"{environment}"', '"type":"approval"'):
         if record.text("type") == APPROVAL and record.text("environment") == environment:
             yield _approval(record, chain)
 
@@ -40,7 +41,7 @@ def _approval(record: Record, chain: Chain) -> Approval:
 
 def used_by(chain: Chain, approval: str) -> Record | None:
     """The intent that used an approval up; None when nobody has."""
-    for record in chain.newest_first(f'"{approval}"', '"phase":"intent"'):
+    for record in records(chain, f'"{approval}"', '"phase":"intent"'):
         if any(used.get("id") == approval for used in record.body.get("approvals", ())):
             return record
     return None

@@ -31,8 +31,11 @@ def stamp(moment: datetime) -> str:
 
 
 def moment(text: str) -> datetime:
-    """The reverse of ``stamp``."""
-    return datetime.fromisoformat(text)
+    """The reverse of ``stamp``; raises ``ValueError`` for a time without its zone."""
+    found = datetime.fromisoformat(text)
+    if found.tzinfo is None:
+        raise ValueError(f"{text!r} has no zone")
+    return found
 
 
 _LONGEST = 2000
@@ -75,12 +78,22 @@ class Frame:
         }
 
     def intent(
-        self, verb: Verb, now: datetime, release: Release, previous: Release | None, forced: str
+        self,
+        verb: Verb,
+        now: datetime,
+        release: Release,
+        previous: Release | None,
+        forced: str,
+        skipped: str = "",
     ) -> dict[str, Any]:
-        """Written when the lock is held and before anything changes. ``forced``: the reason given."""
+        """Written when the lock is held and before anything changes.
+
+        ``forced`` and ``skipped`` are the reasons given for that; whoever clears up needs them.
+        """
         return self.body(verb, INTENT, now, release) | {
             "previous": previous.as_json() if previous else None,
             "forced": self._told(forced),
+            "skipped": self._told(skipped),
         }
 
     def outcome(

@@ -45,13 +45,16 @@ def decode(line: bytes) -> Record:
     found = _LINE.fullmatch(line)
     if found is None or hashlib.sha256(found["body"]).hexdigest().encode() != found["id"]:
         raise damaged(f"the body of line {line[:12].decode(errors='replace')}… does not match its id")
-    made = json.loads(found["body"])
+    try:
+        made = json.loads(found["body"])
+    except (ValueError, RecursionError) as error:
+        raise damaged(f"the body of line {line[:12].decode(errors='replace')}… cannot be read") from error
     return Record(
         seq=int(found["seq"]),
         id=found["id"].decode(),
         body=context(made) or made,
         line=hashlib.sha256(line).hexdigest(),
-        raw=line.decode(),
+        raw=line.decode(errors="replace"),
         payload=found["body"] if found["signatures"] else b"",
         signatures=tuple(json.loads(found["signatures"] or b"[]")),
     )

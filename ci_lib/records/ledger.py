@@ -139,12 +139,10 @@ def open_intent(chain: Chain, environment: str) -> Record | None:
     return None
 
 
-def restored_by(chain: Chain, intent: str) -> dict[str, str]:
-    """What an intent says of a backup whose data it is about to put back; empty for none."""
-    for record in records(chain, f'"id":"{intent}"') if intent else ():
-        if record.id == intent and record.body.get("backup"):
-            return {key: record.text(key) for key in ("backup", "reason", "approver")}
-    return {}
+def intent_of(chain: Chain, intent: str) -> Record | None:
+    """The intent with that id; None when there is none."""
+    found = records(chain, f'"id":"{intent}"') if intent else iter(())
+    return next((record for record in found if record.id == intent), None)
 
 
 def holds(chain: Chain, body: Mapping[str, Any]) -> bool:

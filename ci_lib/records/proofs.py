@@ -5,6 +5,7 @@ from itertools import islice
 
 from ci_lib.domain.approval import Approval
 from ci_lib.domain.images import Release
+from ci_lib.domain.reasons import Reason
 from ci_lib.domain.store import Record
 from ci_lib.domain.verification import Verification
 from ci_lib.records import ledger
@@ -79,17 +80,20 @@ def still_verified(chain: Chain, environment: str) -> Iterator[tuple[Record, Rel
             yield record, release
 
 
-def overridden(chain: Chain, environment: str, required: str) -> Record | None:
-    """The record by which what serves was forced past the rule, if ``required`` has not verified it since."""
-    for record in records(chain, f'"environment":"{environment}"', '"phase":"outcome"'):
-        if record.text("environment") != environment or not ledger.served(record):
-            continue
-        if not record.text("forced"):
-            return None
-        images = Release.from_json(record.body["release"]).images
-        rows = [_verified(chain, required, image.digest) for image in images]
-        since = [any(_stands(chain, found, record.seq) for found in row) for row in rows]
-        return None if all(since) else record
+def overridden(chain: Chain, environment: str, required: str, release: Release) -> Record | None:
+    """By which record an image of what serves was forced past the rule, if nothing has verified it since.
+
+    ``required`` is the environment whose verification is demanded.
+    """
+    for image in release.images:
+        for record in records(chain, f'"environment":"{environment}"', '"phase":"outcome"', image.digest):
+            stays = ledger.served(record) or record.text("reason_code") == Reason.MIXED
+            if record.text("environment") != environment or not stays or not record.text("forced"):
+                continue
+            since = _verified(chain, required, image.digest)
+            if not any(_stands(chain, found, record.seq) for found in since):
+                return record
+            break
     return None
 
 
@@ -102,6 +106,7 @@ def _verifications(
     record: Record, chain: Chain, revoked: Mapping[str, Record], agreed: tuple[Approval, ...]
 ) -> Iterator[Verification]:
     release, flaw = Release.from_json(record.body["release"]), chain.flaw(record)
+    ci = record.body.get("ci") or {}
     for image in release.images:
         taken = _revoked(revoked[image.digest]) if image.digest in revoked else ""
         yield Verification(
@@ -114,12 +119,14 @@ def _verifications(
             tag=image.tag,
             passed=record.text("result") == "PASSED",
             at=moment(record.text("time")),
-            run_url=str(record.body.get("ci", {}).get("run_url", "")),
+            run_url=str(ci.get("run_url", "")),
             seq=record.seq,
             flaw=taken or flaw,
             keyid=record.signatures[0]["keyid"] if record.signatures else "",
-            actor=record.text("actor"),
-            signed_off=tuple(item.approver for item in agreed if image.digest in item.subjects),
+            people=tuple(filter(None, (record.text("actor"), str(ci.get("author", ""))))),
+            signed_off=tuple(
+                (item.approver, item.at) for item in agreed if item.at and image.digest in item.subjects
+            ),
         )
 
 

@@ -63,6 +63,8 @@ class Trust:
 
     keys: tuple[TrustedKey, ...] = ()
     approvers: tuple[Approver, ...] = ()
+    asks: bool = False
+    """Whether it has a say in approvals: one that is asked for none has none."""
     holds: Holds = _never
 
     def demands_signature(self, stack: str, environment: str) -> bool:
@@ -89,10 +91,10 @@ class Trust:
 
     def _unapproved(self, stack: str, environment: str, record: Record) -> str:
         """Why an approval does not count: it takes the signature of the very person that it names."""
-        name = record.text("approver")
+        name, lost = record.text("approver"), {person.keyid for person in self.approvers if person.revoked}
         for seal in record.signatures:
             for person in self.approvers:
-                if (person.keyid, person.name) != (seal["keyid"], name) or person.revoked:
+                if (person.keyid, person.name) != (seal["keyid"], name) or person.keyid in lost:
                     continue
                 if not person.speaks_for(stack, environment):
                     return f"{name} may not approve for {stack} in {environment}"
@@ -106,6 +108,8 @@ class Trust:
         named = [key for key in self.keys if key.keyid == keyid]
         if not named:
             return f"it is signed by {keyid}, which the policy does not name"
+        if any(key.revoked for key in named):  # wherever else it is named
+            return f"it is signed by {keyid}, which is revoked"
         bound = [key for key in named if key.speaks_for(stack, environment)]
         if not bound:
             return f"it is signed by {keyid}, which may not speak for {stack} in {environment}"
@@ -113,6 +117,26 @@ class Trust:
             raise _unfitting(record)
         flaws = [_unfit(key, record) for key in bound]
         return "" if "" in flaws else flaws[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trusts:
+    """What several policies say together: what one of them does not believe does not count."""
+
+    parts: tuple[Trust, ...] = ()
+
+    @property
+    def approvers(self) -> tuple[Approver, ...]:
+        """The persons whom all that have a say in it know."""
+        asked = [part.approvers for part in self.parts if part.asks]
+        return tuple(one for one in asked[0] if all(one in people for people in asked)) if asked else ()
+
+    def flaw(self, stack: str, record: Record) -> str:
+        """Why a verification or an approval does not count; see ``Trust.flaw``."""
+        approval = record.text("type") == APPROVAL
+        asked = [part for part in self.parts if part.asks or not approval]
+        flaws = [part.flaw(stack, record) for part in asked or [Trust()]]
+        return next(filter(None, flaws), "")
 
 
 def _unfitting(record: Record) -> Refusal:
@@ -126,8 +150,6 @@ def _unfitting(record: Record) -> Refusal:
 def _unfit(key: TrustedKey, record: Record) -> str:
     """Why a record that a key really signed does not count nevertheless."""
     at = moment(record.text("time"))
-    if key.revoked:
-        return f"it is signed by {key.keyid}, which is revoked"
     if key.since is not None and at < key.since:
         return f"it is dated {at:%Y-%m-%d}, before {key.keyid} begins to count"
     if key.until is not None and at >= key.until:

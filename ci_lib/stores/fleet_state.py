@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from ci_lib.domain.errors import StepFault
+from ci_lib.domain.errors import Refusal, StepFault
 from ci_lib.domain.reasons import Reason
 from ci_lib.domain.state import Entry, Lease, State
 from ci_lib.ports.protocols import PortFault, Workers
@@ -37,15 +37,14 @@ class FleetState:
         return self._first.peek()
 
     def acquire(self, owner: str, *, seconds: float, instead_of: str = "") -> Lease | None:
-        """Take the lock, unless an interrupted run left its journal on another host: that was the first then.
+        """Take the lock, unless a run has it, or left its journal, on another host: that was the first then.
 
-        Raises ``StepFault`` (STATE) in that case.
+        Raises ``Refusal`` (LOCKED) or ``StepFault`` (STATE) in these cases.
         """
-        self._demand_no_other_journal()
+        self._demand_no_other(owner)
         lease = self._first.acquire(owner, seconds=seconds, instead_of=instead_of)
         if lease is not None:
-            # A host that cannot be told now sees it with the first command that is sent there.
-            self._workers.run(tuple(self._tell.values()), at_once=self._at_once)
+            self._told()
         return lease
 
     def begin(self, lease: Lease, entry: Entry, *, seconds: float) -> None:
@@ -57,7 +56,8 @@ class FleetState:
         self._first.note(lease, entry, seconds=seconds)
 
     def journal(self) -> tuple[Entry, ...]:
-        """The journal's lines."""
+        """The journal's lines; raises ``StepFault`` (STATE) when another host has one that is open."""
+        self._demand_no_other()
         return self._first.journal()
 
     def settle(self, *, seconds: float) -> bool:
@@ -68,18 +68,37 @@ class FleetState:
         found = self._each(lambda state: state.settle(seconds=seconds))
         if isinstance(first := found[next(iter(self._states))], Exception):
             raise first
-        return all(isinstance(one, PortFault) or one is True for one in found.values())
+        if not all(isinstance(one, PortFault) or one is True for one in found.values()):
+            return False
+        self._told()  # where a command was at work when the lock was taken
+        return True
 
     def release(self, lease: Lease) -> None:
         """Give the lock back."""
         self._first.release(lease)
 
-    def _demand_no_other_journal(self) -> None:
+    def _told(self) -> None:
+        """Tell the other hosts; one that cannot be reached sees it with the next command there."""
+        for result in self._workers.run(tuple(self._tell.values()), at_once=self._at_once):
+            if isinstance(result, StepFault):
+                raise result
+
+    def _demand_no_other(self, owner: str = "") -> None:
+        """Raise when another host has a journal that is open or, for an ``owner``, somebody else's lock."""
         names = tuple(self._states)
-        found = self._each(lambda state: state.journal())
+        found = self._each(lambda state: (state.journal(), state.peek() if owner else None))
         for name in names[1:]:
-            entries = found[name]
-            if isinstance(entries, tuple) and entries and entries[-1]["event"] != "end":
+            seen = found[name]
+            if isinstance(seen, Exception):  # whoever needs that host will find out
+                continue
+            entries, held = seen
+            if held is not None and held.owner != owner:
+                raise Refusal(
+                    f"{name} has a lock that {held.owner} holds, from when {name} was the first host",
+                    hint="wait for that run; `lock status` with the hosts in that order says when it ends",
+                    reason=Reason.LOCKED,
+                )
+            if entries and entries[-1]["event"] != "end":
                 raise StepFault(
                     f"{name} holds the journal of an interrupted run, and {names[0]} is the first host now",
                     hint=f"put {name} first again under `hosts:`, run finalize, then change their order",

@@ -10,6 +10,8 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
+from ci_lib.domain.errors import StepFault
+from ci_lib.domain.reasons import Reason
 from ci_lib.domain.state import FENCED_OUT, FENCED_OUT_SAYS, Entry, Lease, lost_lock
 from ci_lib.ports.protocols import Host, NotFound, Ran, Unreachable
 
@@ -28,9 +30,12 @@ put() {
 }
 """
 
+# The epoch tells the fencing numbers of this folder from those of one that was lost and made anew.
 _ACQUIRE = _OPEN + """
+[ -s epoch ] || { od -An -N8 -tx8 /dev/urandom | tr -d ' ' > epoch.new; sync epoch.new; mv epoch.new epoch; }
 if [ "$until" -gt "$now" ] && [ "$owner" != "$2" ] && [ "$holder" != "$5" ]; then exit 3; fi
 owner=$2; holder=$3; until=$((now + $4)); fence=$((fence + 1)); since=$now; put; echo "$until $fence $since"
+cat epoch
 [ ! -e journal.jsonl ] || cat journal.jsonl
 """
 
@@ -71,23 +76,26 @@ if [ "$holder" != "$2" ] || [ "$fence" != "$3" ]; then echo '{FENCED_OUT_SAYS}' 
 shift 3; exec "$@"
 """
 
-# On another host than that of the lease: $1 folder, $2 holder, $3 fence, $4 the lease's host. The highest
-# number that was seen there counts. It runs behind `flock busy`, so nobody else is in here.
+# On another host than that of the lease: $1 folder, $2 holder, $3 fence, $4 the lease's epoch, $5 whether to
+# take a new epoch. The highest number that was seen there counts. It runs behind `flock busy`, so nobody else
+# is in here.
 _ELSEWHERE = f"""
-name=; fence=0; holder=
-[ ! -s "$1/fence" ] || {{ IFS= read -r name; read -r fence; IFS= read -r holder; }} < "$1/fence"
-if [ "$name" != "$4" ] || [ "$3" -gt "$fence" ]; then
-  umask 077; printf '%s\\n' "$4" "$3" "$2" > "$1/fence.new"; mv "$1/fence.new" "$1/fence"
-elif [ "$holder" != "$2" ] || [ "$fence" != "$3" ]; then
-  echo '{FENCED_OUT_SAYS}' >&2; exit {FENCED_OUT}
+epoch=; fence=0; holder=
+[ ! -s "$1/fence" ] || {{ IFS= read -r epoch; read -r fence; IFS= read -r holder; }} < "$1/fence"
+out() {{ echo '{FENCED_OUT_SAYS}' >&2; exit {FENCED_OUT}; }}
+take() {{ printf '%s\\n' "$3" "$2" "$1" > fence.new && sync fence.new && mv fence.new fence; }}
+if [ -n "$epoch" ] && [ "$epoch" != "$4" ] && [ "$5" != new ]; then out
+elif [ "$epoch" = "$4" ] && [ "$3" -lt "$fence" ]; then out
+elif [ "$epoch" = "$4" ] && [ "$3" = "$fence" ]; then [ "$holder" = "$2" ] || out
+else ( umask 077; cd "$1" && take "$2" "$3" "$4" ) || exit 1
 fi
-shift 4; exec "$@"
+shift 5; exec "$@"
 """
 
-_OBEY = 'umask 077; mkdir -p "$1"; busy=$1/busy; shift; exec flock -w 20 "$busy" "$@" true'
-
+_FOLDER = '[ -d "$1" ] || { ( umask 022; mkdir -p "$(dirname "$1")" ); ( umask 077; mkdir -p "$1" ); }'
 _BUSY = 4
-_SETTLE = f'set -eu; umask 077; mkdir -p "$1"; exec flock -w "$2" -E {_BUSY} "$1/busy" true'
+_OBEY = f'set -eu; {_FOLDER}; busy=$1/busy; shift; exec flock -w 20 -E {_BUSY} "$busy" "$@" true'
+_SETTLE = f'set -eu; {_FOLDER}; exec flock -w "$2" -E {_BUSY} "$1/busy" true'
 
 
 class HostState:
@@ -97,6 +105,7 @@ class HostState:
         self._host = host
         self._folder = folder
         self._lease: Lease | None = None
+        self._epoch = ""
         self._read: tuple[Entry, ...] | None = None
         """The journal as it was when the lock was taken, until we write to it."""
 
@@ -114,7 +123,8 @@ class HostState:
         ran = self._script(_ACQUIRE, owner, holder, str(int(seconds)), instead_of or "-", allowed=3)
         if ran.code == 3:
             return None
-        line, _, journal = ran.stdout.partition("\n")
+        line, _, rest = ran.stdout.partition("\n")
+        self._epoch, _, journal = rest.partition("\n")
         until, fence, since = map(int, line.split())
         self._read = _entries(journal)
         self._lease = Lease(owner=owner, holder=holder, until=until, fence=fence, since=since)
@@ -129,19 +139,29 @@ class HostState:
             return ()
         return ("sh", "-c", _FENCED, "sh", self._folder, self._lease.holder, str(self._lease.fence))
 
-    def fence_elsewhere(self) -> tuple[str, ...]:
+    def fence_elsewhere(self, *, taken: bool = False) -> tuple[str, ...]:
         """The same on another host of the environment, which has no lease to compare with.
 
-        It remembers the highest fencing number that it saw, and whose it was.
+        It remembers the highest fencing number that it saw, and whose it was. ``taken``: the lock was taken
+        just now, so that what it remembers of another lease, of one that was lost say, counts no more.
         """
         if self._lease is None:
             return ()
-        ours = (self._lease.holder, str(self._lease.fence), self._host.name)
+        ours = (self._lease.holder, str(self._lease.fence), self._epoch, "new" if taken else "known")
         return ("sh", "-c", _ELSEWHERE, "sh", self._folder, *ours)
 
     def obey(self, fence: tuple[str, ...]) -> None:
-        """Have this host see the fencing number of a lock on another one, once nothing is at work here."""
-        self._host.run(["sh", "-c", _OBEY, "sh", self._folder, *fence], timeout=_LIMIT)
+        """Have this host see the fencing number of a lock on another one, once nothing is at work here.
+
+        Raises ``StepFault`` (STATE) when it has seen a higher one of the same lease: that one was put back.
+        """
+        ran = self._host.run(["sh", "-c", _OBEY, "sh", self._folder, *fence], timeout=_LIMIT)
+        if ran.code == FENCED_OUT:
+            raise StepFault(
+                f"{self._host.name} has seen a newer lock than the one that was taken",
+                hint=f"was the first host restored? If no run is at work, remove {self._folder}/fence there",
+                reason=Reason.STATE,
+            )
 
     def begin(self, lease: Lease, entry: Entry, *, seconds: float) -> None:
         """Start a new journal."""

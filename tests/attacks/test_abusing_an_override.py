@@ -1,5 +1,6 @@
 """Somebody who may run releases forces one in that nobody approved, or more than was approved."""
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -22,7 +23,7 @@ from tests.attacks.support import (
     seal,
     verification,
 )
-from tests.contract.fake_target import World, cannot_decide
+from tests.contract.fake_target import Killed, World, cannot_decide
 
 WHY = "login is down and cannot wait"
 
@@ -60,12 +61,40 @@ def test_an_approval_is_used_once(world: World) -> None:
     refused(force(world), world, 12, "it was used at")
 
 
-def test_an_approval_is_used_once_though_the_run_that_used_it_was_killed(world: World) -> None:
+def test_an_approval_is_used_up_by_a_release_that_failed(world: World) -> None:
     forged(world, approval(world))
     world.failing.add("v2")
     assert not force(world).green
     world.failing.clear()
     refused(force(world), world, 12, "it was used at")
+
+
+def _ticks() -> int:
+    """How many things a forced release does, each of which may be its last."""
+    world = guarded_world()
+    forged(world, approval(world))
+    before = len(world.ticks)
+    assert force(world).green
+    return len(world.ticks) - before
+
+
+@pytest.mark.parametrize("tick", range(_ticks()))
+def test_a_forced_release_that_was_killed_keeps_its_override_and_has_used_its_approval(tick: int) -> None:
+    world = guarded_world()
+    forged(world, approval(world))
+    world.stop_at = len(world.ticks) + tick
+    with suppress(Killed):
+        force(world)
+    world.stop_at = None
+    world.dead.add("run-1")
+    world.play(Verb.FINALIZE, "production", owner="run-2")
+    used = any(body.get("approvals") for body in world.store.bodies())
+    if world.serves("production") == "v2":
+        assert used
+        shown = world.play(Verb.BACKUP, "production", owner="run-2").overrides
+        assert [text for text in shown if "v2 was forced in" in text]
+    if used:
+        assert not force(world, owner="run-3").green or world.serves("production") == "v2"
 
 
 def test_a_copy_of_a_used_approval_is_the_same_one(world: World) -> None:
@@ -198,7 +227,7 @@ def test_a_sign_off_takes_a_second_person() -> None:
     world = guarded_world()
     assert world.deploy("v2").green
     world.sign_off = True
-    refused(world.promote("v2"), world, 10, "signed off by nobody")
+    refused(world.promote("v2"), world, 10, "signed off by nobody since it passes")
     bob = world.trust.approvers[0]
     alice = replace(bob, name="alice", environments=("staging",))
     world.trust = replace(world.trust, approvers=(alice, replace(bob, environments=("staging",))))
@@ -206,3 +235,23 @@ def test_a_sign_off_takes_a_second_person() -> None:
     refused(world.promote("v2"), world, 10, "signed off by alice, and it takes somebody else than alice")
     forged(world, approval(world, gate=Gate.SIGN_OFF, environment="staging"))
     assert world.promote("v2").green
+
+
+def test_a_sign_off_from_before_it_passed_says_nothing() -> None:
+    world = guarded_world()
+    world.sign_off = True
+    bob = replace(world.trust.approvers[0], environments=("staging",))
+    world.trust = replace(world.trust, approvers=(bob,))
+    forged(world, approval(world, gate=Gate.SIGN_OFF, environment="staging"))
+    world.clock.sleep(60)
+    assert world.deploy("v2").green
+    refused(world.promote("v2"), world, 10, "signed off by nobody since it passes")
+
+
+def test_what_was_forced_in_is_shown_again_when_somebody_goes_back_to_it(world: World) -> None:
+    forged(world, approval(world))
+    assert force(world).green
+    assert world.deploy("v3").green
+    assert world.promote("v3").green
+    assert world.play(Verb.ROLLBACK, "production", version="v2").green
+    assert [text for text in world.play(Verb.BACKUP, "production").overrides if "v2 was forced in" in text]

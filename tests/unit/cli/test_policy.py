@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from ci_lib.cli.console import Session, open_session
-from ci_lib.cli.policy import NO_POLICY, read_policy, seal_of, trust_of
+from ci_lib.cli.policy import demand_of, files_of, found_policies, seal_of, trust_of, trusts_of
 from ci_lib.config.models import Signing
 from ci_lib.config.policy import PLACE, VARIABLE, load_policy
+from ci_lib.domain.approval import Source
 from ci_lib.domain.errors import ConfigFault, Refusal
 from ci_lib.domain.reasons import Reason
-from ci_lib.ports.protocols import NotFound, Unreachable
+from ci_lib.ports.protocols import NotFound, PortFault, Unreachable
 from ci_lib.signing.keys import fingerprint, new_key, public_of
 
 KEY = new_key()
@@ -41,13 +42,13 @@ def session(**env: str) -> Session:
     return replace(open_session(quiet=True), env=env)
 
 
-def soak(found: Any) -> float:
-    return float(found.environments["production"].requires.soak)
+def soaks(found: Any) -> list[float]:
+    return [float(policy.environments["production"].requires.soak) for policy in found]
 
 
 def undecided(found: Session, host: Any) -> str:
     with pytest.raises(Refusal) as refusal:
-        read_policy(found, host)
+        found_policies(found, [host])
     assert refusal.value.reason is Reason.CANNOT_DECIDE
     assert refusal.value.hint
     return refusal.value.message
@@ -55,25 +56,22 @@ def undecided(found: Session, host: Any) -> str:
 
 def test_without_any_policy_deploy_yml_counts_alone() -> None:
     host: Any = Files()
-    assert read_policy(session(), host) == NO_POLICY
+    assert found_policies(session(), [host]) == ()
 
 
-def test_the_variable_serves_where_the_host_has_none() -> None:
-    host: Any = Files()
-    assert soak(read_policy(session(**{VARIABLE: text("2h")}), host)) == 7200.0
-
-
-def test_what_lies_on_the_host_beats_the_variable() -> None:
-    host: Any = Files(policy=text("3h").encode())
-    assert soak(read_policy(session(**{VARIABLE: text("0s")}), host)) == 10800.0
+def test_every_policy_that_is_found_counts() -> None:
+    hosts: list[Any] = [Files(policy=text("3h").encode()), Files(), Files(policy=text("1h").encode())]
+    assert soaks(found_policies(session(**{VARIABLE: text("2h")}), hosts)) == [10800.0, 3600.0, 7200.0]
 
 
 @pytest.mark.parametrize(
     ("found", "said"),
     [
-        (Unreachable("permission denied"), "permission denied"),
+        (PortFault("permission denied"), "permission denied"),
         (b"version: 1\nkyes: []\n", "kyes"),
         (b"\xff", "cannot be read"),
+        (b"", "is empty"),
+        (b"\n", "is empty"),
     ],
 )
 def test_a_policy_that_cannot_be_used_decides_nothing(found: bytes | Exception, said: str) -> None:
@@ -81,9 +79,52 @@ def test_a_policy_that_cannot_be_used_decides_nothing(found: bytes | Exception, 
     assert said in undecided(session(**{VARIABLE: text()}), host)
 
 
-def test_a_broken_variable_is_not_the_same_as_none() -> None:
+def test_a_host_that_does_not_answer_is_not_one_without_a_policy() -> None:
+    host: Any = Files(policy=Unreachable("web1 cannot be reached"))
+    with pytest.raises(Unreachable):
+        found_policies(session(), [host])
+
+
+@pytest.mark.parametrize("given", ["version: 2\n", " "])
+def test_a_broken_variable_is_not_the_same_as_none(given: str) -> None:
     host: Any = Files()
-    assert VARIABLE in undecided(session(**{VARIABLE: "version: 2\n"}), host)
+    assert VARIABLE in undecided(session(**{VARIABLE: given}), host)
+
+
+APPROVALS = """\
+version: 1
+environments: {production: {approvals: {gates: [force], by: [BY]}}}
+"""
+
+
+def asking(by: str, files: str = "") -> Any:
+    return load_policy(APPROVALS.replace("BY", by) + files, name="p")
+
+
+def test_what_one_policy_does_not_take_is_no_proof() -> None:
+    found = demand_of([asking("signature, file"), asking("file, forge")], "production")
+    assert found.by == {Source.FILE}
+    assert demand_of([asking("signature")], "staging").gates == frozenset()
+
+
+def test_policies_that_name_different_places_for_files_have_none() -> None:
+    main, other = asking("file", "files: {branch: main}\n"), asking("file", "files: {branch: mine}\n")
+    assert files_of([main], "production") is not None
+    assert files_of([main, main], "production") is not None
+    assert files_of([main, other], "production") is None
+    assert files_of([main, asking("file")], "production") is None
+
+
+def test_a_policy_adds_no_approver_to_those_of_another() -> None:
+    bob, mallory = (load_policy(approver(name, new_key()), name="p") for name in ("bob", "mallory"))
+    assert [person.name for person in trusts_of([bob]).approvers] == ["bob"]
+    assert trusts_of([bob, mallory]).approvers == ()
+    assert [person.name for person in trusts_of([bob, bob]).approvers] == ["bob"]
+
+
+def approver(name: str, private: str) -> str:
+    indented = "".join(f"      {line}\n" for line in public_of(private).splitlines())
+    return f"version: 1\napprovers:\n  - name: {name}\n    public_key: |\n{indented}    environments: [x]\n"
 
 
 def keyed(public: str) -> str:
