@@ -107,7 +107,7 @@ def _ssh(access: Access, checkout: Checkout, exits: ExitStack) -> Mapping[str, s
     options = list(STRICT)
     if access.known_hosts:
         # /tmp and not TMPDIR: the path of a socket must stay below some 100 characters.
-        folder = Path(exits.enter_context(scratch("ledger-ssh", root="/tmp")))  # noqa: S108
+        folder = Path(exits.enter_context(scratch("ledger-ssh", root="/tmp")))  # noqa: S108 - 0700, fresh
         options += _known(access.known_hosts, folder)
         if access.key is not None:
             agent = Agent(folder / "agent", access.key)

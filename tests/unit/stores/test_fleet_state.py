@@ -2,7 +2,8 @@
 
 import pytest
 
-from ci_lib.domain.errors import StepFault
+from ci_lib.domain.errors import Refusal, StepFault
+from ci_lib.domain.reasons import Reason
 from ci_lib.domain.state import State
 from ci_lib.ports.protocols import Unreachable
 from ci_lib.stores.fleet_state import FleetState
@@ -66,3 +67,26 @@ def test_without_the_first_host_nothing_is_settled() -> None:
 
 def test_another_host_that_does_not_answer_keeps_nobody_from_taking_the_lock() -> None:
     assert fleet(web1=memory(), web2=Gone(clock=FakeClock())).acquire("run-1", seconds=60) is not None
+
+
+def test_a_lock_that_was_taken_when_another_host_was_the_first_is_not_overlooked() -> None:
+    first, second = memory(), memory()
+    assert second.acquire("run-1", seconds=60) is not None
+    with pytest.raises(Refusal, match="web2 has a lock that run-1 holds") as refusal:
+        fleet(web1=first, web2=second).acquire("run-2", seconds=60)
+    assert refusal.value.reason is Reason.LOCKED
+    assert first.peek() is None
+
+
+def test_the_other_hosts_are_told_when_the_lock_is_taken_and_again_when_nothing_is_at_work() -> None:
+    told: list[str] = []
+    state = FleetState(
+        {"web1": memory(), "web2": memory()},
+        tell={"web2": lambda: told.append("web2")},
+        workers=InTurn(),
+        at_once=4,
+    )
+    assert state.acquire("run-1", seconds=60) is not None
+    assert told == ["web2"]
+    assert state.settle(seconds=1)
+    assert told == ["web2", "web2"]
