@@ -361,6 +361,15 @@ class TestAMixedStart:
         assert outcome.failure is not None
         assert "web1 v2, web2 v1, web3 v1" in outcome.failure.cause
 
+    def test_a_part_of_a_release_is_refused_where_a_host_is_new_and_serves_nothing(self) -> None:
+        world = fleet_with("v1", hosts=("web1", "web2"))
+        world.hosts = ("web1", "web2", "web3")
+        outcome = world.deploy("v2", only=("api",))
+        ends(outcome, Status.FAILED, Reason.USAGE, 2)
+        assert outcome.failure is not None
+        assert "web3 nothing" in outcome.failure.cause
+        assert world.on_each() == ["v1", "v1", ""]
+
     def test_post_verify_refuses_to_speak_of_it(self) -> None:
         outcome = mixed().play(Verb.POST_VERIFY)
         ends(outcome, Status.FAILED, Reason.CHANGED, 4)
