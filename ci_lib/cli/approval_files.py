@@ -63,8 +63,15 @@ class _Reader:
             except ConfigFault as error:
                 self._session.reporter.warn(f"an approval that cannot be read is left out: {error.message}")
                 continue
-            if (found.stack, found.environment) == (self._settings.stack, self._settings.environment):
+            if self._concerns(found):
                 yield self._approval(path, found)
+
+    def _concerns(self, found: ApprovalFile) -> bool:
+        """About this stack and environment, or a sign-off of what is required to be verified elsewhere."""
+        environment, requires = self._settings.environment, self._settings.place.requires
+        if Gate(found.gate) is Gate.SIGN_OFF and requires is not None:
+            environment = requires.environment
+        return (found.stack, found.environment) == (self._settings.stack, environment)
 
     def _approval(self, path: str, found: ApprovalFile) -> Approval:
         commit, seconds = self._added(path)
@@ -161,9 +168,9 @@ def _fits(pattern: str, path: str) -> bool | None:
     return not anchored and f"/{inside}" in f"/{path}/"
 
 
-def _moment(text: str) -> datetime | None:
+def _moment(text: str | None) -> datetime | None:
     try:
-        found = moment(text)
+        found = moment(text or "")
     except ValueError:
         return None
     return found if found.tzinfo else None

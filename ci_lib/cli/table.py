@@ -171,7 +171,7 @@ VERBS = (
         summary="Put the databases of a backup back under the release that serves, or come back.",
         options=(*PLACE, BACKUP, REASON, SKIP_CHECKS, APPROVER, LOCK_WAIT, *END),
         example="deploy-actions restore --environment production --backup 20260130T100000Z "
-        "--reason 'orders were deleted' --approver bob",
+        "--reason 'orders were deleted by hand' --approver bob",
     ),
     _verb(
         name="restore-test",
@@ -274,7 +274,7 @@ COMMANDS = (
         summary="Release the lock of a run that is dead; the next run or finalize clears up after it.",
         options=(*PLACE, OWNER, REASON, UNLOCKER, *END),
         example="deploy-actions lock release --environment production --owner github:acme/shop/7/1/deploy "
-        "--reason 'the runner was lost' --approver bob",
+        "--reason 'the runner machine was lost' --approver bob",
     ),
     Command(
         name="database provision",

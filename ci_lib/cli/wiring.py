@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn, TypedDict
 
 from ci_lib.cli.approval_files import approvals_of
+from ci_lib.cli.approval_reviews import reviews_of
 from ci_lib.cli.console import Session
 from ci_lib.cli.dotenv import secrets_of
 from ci_lib.cli.fleet import fleet_of, secrets_of_all, state_of
@@ -75,7 +76,7 @@ def built(session: Session, settings: Resolved) -> Iterator[Built]:
         if settings.several:
             target = fleet = fleet_of(settings, {name: driver for name, (driver, _) in drivers.items()})
         backups = None if fleet else _backups(session, settings, host)
-        checks = partial(looks, session, settings)
+        checks, forge = partial(looks, session, settings), _forge()
         yield Built(
             tools=Tools(
                 settings=settings,
@@ -91,13 +92,16 @@ def built(session: Session, settings: Resolved) -> Iterator[Built]:
                 hook=lambda argv, facts, limit: session.runner.run(
                     argv, timeout=limit, cwd=settings.folder, env=facts
                 ),
-                run_state=_run_state(_forge()),
+                run_state=_run_state(forge),
                 redact=session.redact,
                 backups=backups,
                 trust=governed.trust,
                 seal=lambda: seal_of(session, settings.place.signing),
                 demand=governed.demand,
-                agreed=lambda: approvals_of(session, settings, governed.files),
+                agreed=lambda: (
+                    *approvals_of(session, settings, governed.files),
+                    *reviews_of(session, settings, governed.demand, forge),
+                ),
                 fleet=fleet,
                 check_on=looks_on(checks, all_hosts, drivers) if fleet else None,
             ),

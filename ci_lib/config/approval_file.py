@@ -18,20 +18,20 @@ class ApprovalFile(Model):
 
     version: Literal[1]
     """Version of this format."""
-    gate: Literal["force", "skip-checks", "schema", "backup"]
+    gate: Literal["force", "skip-checks", "schema", "backup", "sign-off"]
     """What is agreed to, as the option is called."""
     stack: Name
     """The stack."""
     environment: Name
-    """The environment."""
+    """The environment; for a sign-off the one that verified."""
     subjects: Annotated[tuple[Words, ...], Field(min_length=1)]
     """The digests of the images, `sha256:…`, or the name of the backup."""
     reason: Words
-    """Why it cannot wait; 20 characters or more."""
+    """Why; 20 characters or more."""
     approver: Words
     """Who agrees, as CODEOWNERS names them."""
-    until: Words
-    """When it ends, such as 2026-01-30T10:00:00Z; a day after the commit at most."""
+    until: Words | None = None
+    """When it ends, such as 2026-01-30T10:00:00Z; a day after the commit at most. A sign-off needs no end."""
 
 
 def load_approval(text: str, *, name: str) -> ApprovalFile:

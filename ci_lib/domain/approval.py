@@ -8,7 +8,7 @@ LONGEST = timedelta(hours=24)
 """How long an approval may be good for: who has to think longer should be asked again."""
 
 MIN_REASON = 20
-"""Characters that the reason of an approval must have."""
+"""Characters that the reason of an approval, or of what opens a gate, must have: less says nothing later."""
 
 
 class Gate(StrEnum):

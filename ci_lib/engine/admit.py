@@ -2,16 +2,17 @@
 
 from collections.abc import Collection
 
-from ci_lib.domain.approval import same_person
+from ci_lib.domain.approval import MIN_REASON, same_person
 from ci_lib.domain.backups import is_backup_name
 from ci_lib.domain.errors import Refusal, UsageFault
 from ci_lib.domain.images import Release
 from ci_lib.domain.plan_hash import is_plan_hash
 from ci_lib.domain.reasons import Reason, Verb
+from ci_lib.engine.approvals import signed_off
 from ci_lib.engine.schema import DOWN, KEEP
 from ci_lib.engine.tools import Request, Tools
 from ci_lib.images.requirement import Requirement, Subject
-from ci_lib.images.rule import MIN_REASON, Basis, VerifiedImage, exempt, permit, verified
+from ci_lib.images.rule import Basis, VerifiedImage, exempt, permit, verified
 from ci_lib.records import ledger, proofs
 from ci_lib.records.chain import Chain
 
@@ -110,7 +111,8 @@ def admit(
         sign_off=requires.sign_off,
         release_id=release.set_id,
     )
-    evidence = proofs.verifications(chain, requires.environment, release)
+    agreed = signed_off(tools, requires.environment) if requires.sign_off else ()
+    evidence = proofs.verifications(chain, requires.environment, release, agreed)
     whole = requires.match == "set"
     asked = tuple(subject for subject in subjects if whole or subject.image.name in named)
     passed = verified(asked, requirement, evidence, now=tools.clock.now())

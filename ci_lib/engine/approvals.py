@@ -55,6 +55,18 @@ def agreed(request: Request, approvals: Iterable[Approval]) -> Request:
     return replace(request, approver=", ".join(names)) if names else request
 
 
+def signed_off(tools: Tools, environment: str) -> Iterator[Approval]:
+    """Who agreed, by a file or by a review of this run, that what an environment verified may go on."""
+    for approval in tools.agreed():
+        if approval.flaw or approval.source not in tools.demand.by:
+            continue
+        ended = approval.until is not None and tools.clock.now() >= approval.until
+        own = any(same_person(approval.approver, person) for person in tools.ci.people)
+        told = approval.gate is Gate.SIGN_OFF and approval.environment == environment and not ended
+        if told or (approval.gate is None and not own):
+            yield approval
+
+
 def _found(tools: Tools, chain: Chain) -> Iterable[Approval]:
     yield from recorded.approvals(chain, tools.settings.environment)
     yield from tools.agreed()

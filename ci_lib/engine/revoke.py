@@ -1,12 +1,12 @@
 """Taking a verification back: an image that passed must not be used any more."""
 
+from ci_lib.domain.approval import MIN_REASON
 from ci_lib.domain.errors import UsageFault
 from ci_lib.domain.images import Reference
 from ci_lib.domain.store import Record
 from ci_lib.engine.choose import references
 from ci_lib.engine.survey import read_chain
 from ci_lib.engine.tools import Request, Tools
-from ci_lib.images.rule import MIN_REASON
 from ci_lib.records import proofs
 from ci_lib.records.chain import Chain
 from ci_lib.records.views import revocation_line

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from ci_lib.domain.approval import same_person
+from ci_lib.domain.approval import MIN_REASON, same_person
 from ci_lib.domain.errors import Refusal, UsageFault
 from ci_lib.domain.forge import RunState
 from ci_lib.domain.outcome import Failure, Outcome
@@ -14,7 +14,6 @@ from ci_lib.engine.recover import unfinished
 from ci_lib.engine.run import Run
 from ci_lib.engine.survey import read_chain
 from ci_lib.engine.tools import Request, Tools
-from ci_lib.images.rule import MIN_REASON
 
 _STATUS = "see `lock status`"
 

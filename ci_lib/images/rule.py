@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
+from ci_lib.domain.approval import MIN_REASON
 from ci_lib.domain.errors import Refusal, UsageFault
 from ci_lib.domain.images import Image, version_of
 from ci_lib.domain.outcome import CheckResult
@@ -17,9 +18,6 @@ from ci_lib.domain.reasons import Reason
 from ci_lib.domain.verification import Verification
 from ci_lib.images.objections import called, judge
 from ci_lib.images.requirement import Requirement, Subject
-
-MIN_REASON = 10
-"""Characters that the reason of a forced release must have: shorter ones say nothing to an auditor."""
 
 _SEAL = object()
 

@@ -1,6 +1,6 @@
 """What the ledger says about images that were verified, or let in without: what the rule is decided by."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 
 from ci_lib.domain.approval import Approval
@@ -17,8 +17,12 @@ from ci_lib.records.ours import records
 _OTHERS = 20
 
 
-def verifications(chain: Chain, environment: str, release: Release) -> tuple[Verification, ...]:
+def verifications(
+    chain: Chain, environment: str, release: Release, agreed: Iterable[Approval] = ()
+) -> tuple[Verification, ...]:
     """What was verified in ``environment``, oldest first.
+
+    ``agreed`` are the sign-offs that stand outside of the ledger.
 
     All that speaks of an image of ``release``, and the newest others: they decide nothing, and make the
     message of a refusal more helpful.
@@ -26,7 +30,7 @@ def verifications(chain: Chain, environment: str, release: Release) -> tuple[Ver
     found = {record.seq: record for record in _verified(chain, environment, limit=_OTHERS)}
     for image in release.images:
         found |= {record.seq: record for record in _verified(chain, environment, image.digest)}
-    revoked, agreed = revocations(chain, environment), tuple(signed_off(chain, environment))
+    revoked, agreed = revocations(chain, environment), (*signed_off(chain, environment), *agreed)
     return tuple(
         item
         for _, record in sorted(found.items())
@@ -125,7 +129,9 @@ def _verifications(
             keyid=record.signatures[0]["keyid"] if record.signatures else "",
             people=tuple(filter(None, (record.text("actor"), str(ci.get("author", ""))))),
             signed_off=tuple(
-                (item.approver, item.at) for item in agreed if item.at and image.digest in item.subjects
+                (item.approver, item.at)
+                for item in agreed
+                if item.at and (item.gate is None or image.digest in item.subjects)
             ),
         )
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ci_lib.domain.approval import Approval, Gate, Source
+from ci_lib.domain.approval import Approval, Demand, Gate, Source
 from ci_lib.domain.outcome import Outcome
 from ci_lib.domain.reasons import Verb
 from ci_lib.records.bodies import stamp
@@ -23,7 +23,7 @@ from tests.attacks.support import (
     seal,
     verification,
 )
-from tests.contract.fake_target import Killed, World, cannot_decide
+from tests.contract.fake_target import Killed, World, cannot_decide, digest
 
 WHY = "login is down and cannot wait"
 
@@ -246,6 +246,50 @@ def test_a_sign_off_from_before_it_passed_says_nothing() -> None:
     world.clock.sleep(60)
     assert world.deploy("v2").green
     refused(world.promote("v2"), world, 10, "signed off by nobody since it passes")
+
+
+def test_a_sign_off_by_a_file_is_one_where_the_policy_takes_files() -> None:
+    world = guarded_world()
+    assert world.deploy("v2").green
+    world.sign_off = True
+    given = {"gate": Gate.SIGN_OFF, "at": world.clock.now()}
+    for wrong in (
+        filed(world, **given | {"environment": "production"}),
+        filed(world, **given | {"gate": Gate.FORCE}),
+        filed(world, **given | {"subjects": frozenset({digest("api:v1"), digest("web:v1")})}),
+        filed(world, **given | {"flaw": "CODEOWNERS does not name bob"}),
+        filed(world, **given | {"until": world.clock.now()}),
+        filed(world, **given | {"at": None}),
+    ):
+        world.demand = Demand(gates=frozenset({Gate.FORCE}), by=frozenset({Source.FILE}))
+        world.agreed[:] = [wrong]
+        refused(world.promote("v2"), world, 10, "signed off by nobody since it passes")
+    world.agreed[:] = [filed(world, **given)]
+    world.demand = replace(world.demand, by=frozenset({Source.SIGNATURE}))
+    refused(world.promote("v2"), world, 10, "signed off by nobody since it passes")
+    world.demand = replace(world.demand, by=frozenset({Source.FILE}))
+    assert world.promote("v2").green
+
+
+def filed(world: World, **given: Any) -> Approval:
+    subjects = frozenset({digest("api:v2"), digest("web:v2")})
+    usual = {"id": "file-1", "approver": "bob", "environment": "staging", "where": "a.yml"}
+    return Approval(source=Source.FILE, **usual | {"subjects": subjects} | given)
+
+
+def test_a_review_of_the_run_that_promotes_is_a_sign_off_of_what_passed_before() -> None:
+    world = guarded_world()
+    before = world.clock.now()
+    world.clock.sleep(60)
+    assert world.deploy("v2").green
+    world.sign_off = True
+    world.demand = Demand(gates=frozenset({Gate.FORCE}), by=frozenset({Source.FORGE}))
+    by_bob, by_alice = reviewed(world), replace(reviewed(world, "alice"), at=world.clock.now())
+    for wrong in (replace(by_bob, at=before), by_bob, by_alice):
+        world.agreed[:] = [wrong]
+        refused(world.promote("v2"), world, 10, "signed off by nobody since it passes")
+    world.agreed[:] = [replace(by_bob, at=world.clock.now())]
+    assert world.promote("v2").green
 
 
 def test_what_was_forced_in_is_shown_again_when_somebody_goes_back_to_it(world: World) -> None:

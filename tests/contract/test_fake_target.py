@@ -448,17 +448,17 @@ class TestPromote:
 
     def test_force_lets_just_that_version_through_and_is_recorded(self) -> None:
         world = with_v1()
-        wrong = world.promote("v2", force="v3", reason="production is down")
+        wrong = world.promote("v2", force="v3", reason="production is down now")
         ends(wrong, Status.FAILED, Reason.USAGE, 2)
         ends(world.promote("v2", force="v2"), Status.FAILED, Reason.USAGE, 2)
-        outcome = world.promote("v2", force="v2", reason="production is down")
+        outcome = world.promote("v2", force="v2", reason="production is down now")
         ends(outcome, Status.DEPLOYED, Reason.DEPLOYED, 0)
-        assert outcome.overrides == ("forced past the verified-image rule: production is down",)
-        assert [body.get("forced") for body in world.store.bodies()][-2:] == ["production is down"] * 2
+        assert outcome.overrides == ("forced past the verified-image rule: production is down now",)
+        assert [body.get("forced") for body in world.store.bodies()][-2:] == ["production is down now"] * 2
 
     def test_force_where_nothing_is_required_is_refused(self) -> None:
         ends(
-            World().deploy("v1", force="v1", reason="just because I can"),
+            World().deploy("v1", force="v1", reason="just because I am able to"),
             Status.FAILED,
             Reason.USAGE,
             2,
@@ -467,7 +467,7 @@ class TestPromote:
     @pytest.mark.parametrize("approver", ["", "alice", "@Alice "])
     def test_skipping_checks_needs_a_reason_and_somebody_else(self, approver: str) -> None:
         world = World()
-        said = world.deploy("v1", skip_checks=True, reason="a good reason", approver=approver)
+        said = world.deploy("v1", skip_checks=True, reason="a good and long reason", approver=approver)
         ends(said, Status.FAILED, Reason.USAGE, 2)
         ends(world.deploy("v1", skip_checks=True, approver="bob"), Status.FAILED, Reason.USAGE, 2)
         assert world.ticks == []

@@ -13,7 +13,7 @@ from tests.contract.fake_target import Killed, World
 from tests.contract.test_fake_target import BACKUP, ends, with_v1
 from tests.contract.test_fake_target_faults import with_later_data
 
-AGREED = {"reason": "orders were deleted", "approver": "bob"}
+AGREED = {"reason": "orders were deleted by hand", "approver": "bob"}
 
 
 def name_of(world: World) -> str:
@@ -49,7 +49,7 @@ class TestRestore:
         ]
         assert (world.serves(), data(world)) == ("v2", "early")
         assert [kept for kept, _ in world.cluster("staging").backups.values()] == ["early", "later"]
-        assert "orders were deleted (approved by bob)" in outcome.overrides[0]
+        assert "orders were deleted by hand (approved by bob)" in outcome.overrides[0]
 
     def test_the_records_say_which_backup_why_and_who_agreed_and_the_release_stays(self) -> None:
         world = with_later_data()
@@ -58,11 +58,11 @@ class TestRestore:
         intent, outcome = world.store.bodies()[-2:]
         for body in (intent, outcome):
             assert (body["type"], body["backup"]) == ("restore", name_of(world))
-            assert (body["reason"], body["approver"]) == ("orders were deleted", "bob")
+            assert (body["reason"], body["approver"]) == ("orders were deleted by hand", "bob")
         assert last_served(world) == "v2"
         assert served(world) == before
         assert world.store.history.splitlines()[-1].endswith(
-            f"restore | v2 | success | data of backup {name_of(world)}: orders were deleted"
+            f"restore | v2 | success | data of backup {name_of(world)}: orders were deleted by hand"
         )
 
     @pytest.mark.parametrize("step", ["restore_backup", "start", "await_serving"])

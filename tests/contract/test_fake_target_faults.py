@@ -91,7 +91,7 @@ def with_later_data() -> World:
 def _restored(world: World, verb: Verb, failing: str = "") -> Outcome:
     (name,) = world.cluster("staging").backups
     world.failing = {failing}
-    return world.play(verb, backup=name, reason="orders were deleted", approver="bob")
+    return world.play(verb, backup=name, reason="orders were deleted by hand", approver="bob")
 
 
 LONGEST = 3800

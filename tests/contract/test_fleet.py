@@ -410,7 +410,7 @@ class TestOtherVerbs:
     @pytest.mark.parametrize("verb", [Verb.BACKUP, Verb.RESTORE_TEST, Verb.RESTORE])
     def test_backups_are_refused(self, verb: Verb) -> None:
         backup = {"backup": "20260102T030405Z"} if verb is not Verb.BACKUP else {}
-        why = {"reason": "orders were deleted", "approver": "bob"} if verb is Verb.RESTORE else {}
+        why = {"reason": "orders were deleted by hand", "approver": "bob"} if verb is Verb.RESTORE else {}
         outcome = fleet_with("v1").play(verb, **backup, **why)
         ends(outcome, Status.FAILED, Reason.CONFIG, 2)
         assert outcome.failure is not None

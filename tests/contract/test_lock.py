@@ -12,7 +12,7 @@ from ci_lib.engine.recover import unfinished
 from tests.contract.fake_target import Killed, World, cannot_decide
 from tests.contract.test_fake_target_faults import known_state
 
-WHY = "the runner was lost in a fire"
+WHY = "the runner machine was lost in a fire"
 
 
 def stuck(tick: str = "half served") -> World:

@@ -118,7 +118,7 @@ def test_a_schema_that_moved_is_refused() -> None:
 def test_checks_that_nobody_agreed_to_skip_are_refused() -> None:
     world = with_v1()
     found = planned(world, "v2")
-    more = {"skip_checks": True, "reason": "no time for them", "approver": "bob"}
+    more = {"skip_checks": True, "reason": "no time for them tonight", "approver": "bob"}
     refused(world, "the steps", plan_hash=found.hash, **more)
     agreed = planned(world, "v2", **more)
     assert world.deploy("v2", plan_hash=agreed.hash, **more).green

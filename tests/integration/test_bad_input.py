@@ -36,7 +36,7 @@ def edited(folder: Path, old: str, new: str) -> None:
 STAGING = ("--environment", "staging")
 V1 = ("--version", "v1")
 PRODUCTION = ("--environment", "production")
-AGREED = ("--reason", "because I said so", "--approver", "bob")
+AGREED = ("--reason", "because I have said so", "--approver", "bob")
 
 
 @pytest.mark.parametrize(

@@ -189,13 +189,13 @@ def subjects(*images: Image) -> tuple[Subject, ...]:
 
 @pytest.mark.parametrize("force", ["sha-1", digest("a")])
 def test_version_or_digest_permits_just_that_image(force: str) -> None:
-    (forced,) = permit(subjects(image()), force=force, reason="hot fix,\nasked Kim")
-    assert (forced.forced, forced.note, forced.proof) == (True, "hot fix, asked Kim", None)
+    (forced,) = permit(subjects(image()), force=force, reason="hot fix,\nasked Kim about it")
+    assert (forced.forced, forced.note, forced.proof) == (True, "hot fix, asked Kim about it", None)
 
 
 def test_the_version_permits_all_images_of_a_release() -> None:
     pair = (image(), image("web", "b", tag="sha-2"))
-    forced = permit(subjects(*pair), force="api:sha-1,web:sha-2", reason="asked Kim and Lee")
+    forced = permit(subjects(*pair), force="api:sha-1,web:sha-2", reason="asked Kim and Lee first")
     assert [each.image for each in forced] == list(pair)
 
 
@@ -212,7 +212,7 @@ def test_the_digest_of_one_image_does_not_permit_another() -> None:
 
 @pytest.mark.parametrize("reason", ["", "urgent", "         x         ", "a b c d e"])
 def test_forcing_needs_a_reason_that_says_something(reason: str) -> None:
-    with pytest.raises(UsageFault, match="at least 10 characters"):
+    with pytest.raises(UsageFault, match="at least 20 characters"):
         permit(subjects(image()), force="sha-1", reason=reason)
 
 
