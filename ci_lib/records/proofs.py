@@ -94,6 +94,8 @@ def overridden(chain: Chain, environment: str, required: str, release: Release) 
             stays = ledger.served(record) or record.text("reason_code") == Reason.MIXED
             if record.text("environment") != environment or not stays or not record.text("forced"):
                 continue
+            if image.digest not in {one.digest for one in Release.from_json(record.body["release"]).images}:
+                continue  # it is there as what served before
             since = _verified(chain, required, image.digest)
             if not any(_stands(chain, found, record.seq) for found in since):
                 return record

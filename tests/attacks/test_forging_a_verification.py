@@ -195,6 +195,16 @@ def test_a_key_counts_in_its_time_and_unless_it_is_revoked(
     refused(world.promote("v2"), world, 10)
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_a_key_that_is_revoked_in_one_entry_counts_in_no_other(world: World, first: bool) -> None:
+    assert world.deploy("v2").green
+    lost, other = key(revoked=True, environments=("qa",)), key()
+    world.trust = Trust(keys=(lost, other) if first else (other, lost), holds=holds)
+    body = verification(world, "v2")
+    refused(world.promote("", images=by_digest(body)), world, 10, "which is revoked")
+    refused(world.promote("v2"), world, 10)
+
+
 def test_a_policy_that_cannot_be_read_decides_nothing(world: World) -> None:
     assert world.deploy("v2").green
     world.unread = UNREAD

@@ -45,6 +45,22 @@ def test_what_staging_verified_lies_signed_and_kept_beside_its_image(
     assert len(repository.attached(digest)) == 1
     assert shop.call("promote", "production", "--version", "sha-1").status == "deployed"
 
+    # To cosign a proof is one whatever it says; the gate reads the verdict.
+    shop.stack = {"checks": [{"name": "never", "type": "script", "command": ["false"]}]}
+    shop.write()
+    shop.release("sha-2")
+    failed = shop.call("deploy", "staging", "--version", "sha-2")
+    assert failed.result["reason_code"] == "rolled_back", failed
+    digest = failed.result["images"][0]["digest"]
+    done = verify(repository, digest, tmp_path / "staging.pub", home=tmp_path)
+    assert (done.returncode, len(repository.attached(digest))) == (0, 1), done.stderr
+    refused = shop.call("promote", "production", "--image", f"web={repository.name}@{digest}")
+    assert (refused.code, refused.result["reason_code"]) == (10, "not_verified"), refused
+    assert "FAILED" in refused.out or "failed" in refused.result["failure"]["cause"], refused
+    assert shop.version("production", "nginx") == "web-sha-1"
+    shop.stack = {}
+    shop.write()
+
     with registry.stopped():  # which changes nothing about what serves, and was seen to
         later = shop.call("post-verify", "staging")
     assert later.status == "passed", later
