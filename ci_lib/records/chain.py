@@ -56,7 +56,7 @@ def _parts(line: bytes) -> re.Match[bytes]:
 
 def _read(line: bytes, found: re.Match[bytes]) -> Record:
     try:
-        made = json.loads(found["body"])
+        made = json.loads(found["body"].decode())
     except (ValueError, RecursionError) as error:
         raise damaged(f"the body of line {line[:12].decode(errors='replace')}… cannot be read") from error
     return Record(
