@@ -74,6 +74,13 @@ def verified_versions(
             yield record, release, passed and not any(image.digest in revoked for image in release.images)
 
 
+def uncounted(chain: Chain, environment: str, *needles: str) -> Iterator[tuple[Release, str]]:
+    """Newest first: what passed in an environment and does not count, and why; see ``verified_versions``."""
+    for record in _verified(chain, environment, *needles):
+        if record.text("result") == "PASSED" and (flaw := chain.flaw(record)):
+            yield Release.from_json(record.body["release"]), flaw
+
+
 def still_verified(chain: Chain, environment: str) -> Iterator[tuple[Record, Release]]:
     """Newest first: what passed in an environment and has not failed there since."""
     failed: set[str] = set()

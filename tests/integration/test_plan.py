@@ -177,14 +177,20 @@ def test_a_first_deploy_and_an_adopted_stack_have_plans_that_bind(
     assert promoted.code == 0, promoted
 
 
-def test_the_plan_of_a_job_stands_in_its_summary(shared: Shop) -> None:
+def test_the_plan_of_a_job_stands_in_its_summary_and_its_hash_in_the_outputs(shared: Shop) -> None:
     shop = as_they_were(shared)
-    page = shop.folder / "summary.md"
+    page, outputs = shop.folder / "summary.md", shop.folder / "outputs"
     shop.env = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(page), "GITHUB_REPOSITORY": "acme/shop"}
+    shop.env["GITHUB_OUTPUT"] = str(outputs)
     dotenv(shop, "debug")
     found = plan(shop)
     text = page.read_text()
+    name, hashed, _ = outputs.read_text().splitlines()
+    assert (name.partition("<<")[0], hashed) == ("plan-hash", found["plan_hash"])
     assert text.startswith("### Plan: shop staging `v1` → `v2`")
     assert "`nginx.environment.LOG_LEVEL` | changed" in text
     assert found["plan_hash"] in text
     assert SECRET not in text
+    # A deploy that is handed no hash is bound to no plan, so that must not look like one that was made.
+    shop.env["GITHUB_OUTPUT"] = str(shop.folder / "no" / "such" / "folder")
+    assert shop.call("plan", "staging", "--version", "v2").code == 3
