@@ -13,6 +13,7 @@ from typing import Any
 
 from ci_lib.domain.gate import JobResult
 from ci_lib.domain.outcome import CheckResult, Mark, StepResult
+from ci_lib.domain.reasons import Verb
 from ci_lib.domain.state import Entry, Lease, lost_lock
 from ci_lib.domain.store import Record, Still, Views
 from ci_lib.ports.protocols import NotFound, Ran, Response, Tree
@@ -199,6 +200,9 @@ class FakeReporter:
     """Remembers what was said."""
 
     said: list[tuple[str, str]] = field(default_factory=list)
+
+    def begin(self, verb: Verb) -> None:
+        self.said.append(("begin", str(verb)))
 
     def step(self, name: str) -> None:
         self.said.append(("step", name))

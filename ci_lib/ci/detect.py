@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from ci_lib.ci import github, local
+from ci_lib.ci import github, gitlab_facts, local
 from ci_lib.domain.facts import CiFacts
 
 
@@ -11,4 +11,5 @@ def detect(env: Mapping[str, str], *, local_owner: str) -> CiFacts:
 
     ``local_owner`` names this process for the lock where no CI has a name for the run.
     """
-    return github.facts(env) or local.facts(env, owner=local_owner)
+    found = github.facts(env) or gitlab_facts.facts(env, local_owner=local_owner)
+    return found or local.facts(env, owner=local_owner)

@@ -10,6 +10,7 @@ from ci_lib.ci.jobs import complaints, job_line
 from ci_lib.domain.facts import CiFacts
 from ci_lib.domain.gate import JobResult
 from ci_lib.domain.outcome import CheckResult, Mark, StepResult
+from ci_lib.domain.reasons import Verb
 from ci_lib.domain.redact import Redactor, secret_lines
 from ci_lib.domain.text import block, head, one_line
 from ci_lib.ports.protocols import PortFault
@@ -79,6 +80,9 @@ class GitHubReporter:
         self._redact = redact
         self._token = token
         self._in_group = False
+
+    def begin(self, verb: Verb) -> None:
+        """Nothing to do: outputs and summary are the step's own."""
 
     def step(self, name: str) -> None:
         """Open a fold."""

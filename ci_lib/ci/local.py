@@ -8,6 +8,7 @@ from ci_lib.ci.jobs import complaints, job_line
 from ci_lib.domain.facts import CiFacts
 from ci_lib.domain.gate import JobResult
 from ci_lib.domain.outcome import CheckResult, Mark, StepResult
+from ci_lib.domain.reasons import Verb
 from ci_lib.domain.redact import Redactor
 from ci_lib.domain.text import block, one_line
 
@@ -33,6 +34,9 @@ class LocalReporter:
         self._redact = redact
         self._quiet = quiet
         self._moving = False
+
+    def begin(self, verb: Verb) -> None:
+        """Nothing to do: whoever called knows it."""
 
     def step(self, name: str) -> None:
         """On a terminal, show at once what is going on; the step's end overwrites it."""

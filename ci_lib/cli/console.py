@@ -5,13 +5,15 @@ import getpass
 import os
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ci_lib.ci.console import Console
 from ci_lib.ci.detect import detect
 from ci_lib.ci.github import GitHubReporter
+from ci_lib.ci.gitlab import GitLabReporter
+from ci_lib.ci.gitlab_facts import job_folder
 from ci_lib.ci.local import LocalReporter
 from ci_lib.config.load import Loaded, load
 from ci_lib.config.resolve import resolve
@@ -25,7 +27,7 @@ from ci_lib.ports.files import LocalFiles
 from ci_lib.ports.local import LocalHost
 from ci_lib.ports.processes import machine, process_table, this_process
 from ci_lib.ports.protocols import Host
-from ci_lib.ports.system import environment
+from ci_lib.ports.system import SystemClock, environment
 
 Values = Mapping[str, Any]
 """The options of a command line, as click hands them over."""
@@ -89,14 +91,22 @@ def open_session(*, quiet: bool = False, lasting: bool = False) -> Session:
     owner = f"local:{machine()}/{process.pid}.{process.started}@{process_table()}"
     facts = detect(env, local_owner=owner)
     redact = Redactor(secret_values(env))
+    folder = job_folder(env)
+    if linked := Path(folder).is_symlink():
+        env["CI_PROJECT_DIR"] = ""  # a commit brought the link: what it leads to is not ours to write
     console = LastingConsole if lasting else Console
     out, err = console.of(sys.stdout, env), console.of(sys.stderr, env)
+    runner, log = LocalHost("runner"), err if quiet else out
     reporter: Reporter
     if facts.provider == "github":
-        reporter = GitHubReporter(env=env, console=err if quiet else out, files=LocalFiles(), redact=redact)
+        reporter = GitHubReporter(env=env, console=log, files=LocalFiles(), redact=redact)
+    elif facts.provider == "gitlab":
+        clock = SystemClock()
+        reporter = GitLabReporter(env=env, console=log, files=runner, redact=redact, clock=clock)
     else:
         reporter = LocalReporter(out=out, err=err, redact=redact, quiet=quiet)
-    runner = LocalHost("runner")
+    if linked:
+        reporter.warn(f"{folder} is a link: neither outputs nor a summary are written")
     return Session(env=env, facts=facts, redact=redact, reporter=reporter, runner=runner, out=out, err=err)
 
 
@@ -131,6 +141,7 @@ def settings_for(values: Values, session: Session) -> Resolved:
     stack = stack_of(values, loaded)
     folder = str(Path(values["config"]).resolve().parent)
     settings = resolve(loaded, stack, values["environment"], folder)
+    settings = replace(settings, job_folder=job_folder(session.env))
     session.mask(session.env.get(name, "") for name in settings.settings.evidence.mask_env)
     return settings
 

@@ -86,9 +86,8 @@ def _play(session: Session, *, keep: bool) -> Found:
 def _scene(session: Session, folder: Path, scene: Scene) -> None:
     out = sys.stdout
     out.write(f"\n── {scene.told}\n$ deploy-actions {' '.join(scene.words)}\n")
-    ran = session.runner.run(
-        _argv(scene.words), timeout=_LIMIT, cwd=str(folder), env={"GITHUB_ACTIONS": "", "RUNNER_TEMP": ""}
-    )
+    no_ci = dict.fromkeys(("GITHUB_ACTIONS", "GITLAB_CI", "RUNNER_TEMP"), "")
+    ran = session.runner.run(_argv(scene.words), timeout=_LIMIT, cwd=str(folder), env=no_ci)
     out.write(f"{ran.stdout}(exit {ran.code})\n")
     out.flush()
     if ran.code != scene.ends:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from ci_lib.ci.gitlab_facts import job_folder
 from ci_lib.cli.console import Session, Values, open_session, settings_for
 from ci_lib.cli.proofs import with_proofs
 from ci_lib.cli.release_record import Keeper
@@ -48,6 +49,7 @@ def run_verb(verb: Verb, values: Values, play: Play) -> Exit:
 def guarded(verb: Verb, values: Values, session: Session, play: Callable[[], Outcome]) -> Outcome:
     """Play a verb; turn whatever keeps it from ending by itself into an outcome."""
     try:
+        session.reporter.begin(verb)
         return play()
     except Cancelled:
         return _early(verb, values, session, Reason.CANCELLED, "the run was cancelled", "")
@@ -153,10 +155,12 @@ def _with_evidence(
 
 
 def _evidence_root(session: Session, values: Values) -> str:
-    """Never the checkout in CI: what lies there can be forged by a commit."""
+    """Never the checkout in CI: what lies there can be forged by a commit. Only GitLab takes nothing else."""
     named = values.get("evidence") or session.env.get("RUNNER_TEMP")
     if named:
         return str(Path(named).resolve())
+    if folder := job_folder(session.env):
+        return f"{folder}/evidence"
     return str(Path(values["config"]).resolve().parent / ".deploy-actions" / "evidence")
 
 

@@ -13,7 +13,8 @@ class Resolved:
     ``folder`` is deploy.yml's folder (absolute): relative paths on the runner start there.
     ``settings`` holds the stack's settings with the environment's differences laid over and
     ``{stack}``/``{environment}`` filled in. ``required_by`` names the environments that require this one.
-    ``config_hash`` is the SHA-256 of the resolved settings.
+    ``config_hash`` is the SHA-256 of the resolved settings. ``job_folder`` (absolute, or empty) is where this
+    run leaves files for the CI in the checkout; it is no part of a release.
     """
 
     folder: str
@@ -27,6 +28,7 @@ class Resolved:
     hosts: dict[str, HostSettings]
     required_by: tuple[str, ...]
     config_hash: str
+    job_folder: str = ""
 
     @property
     def host(self) -> str:

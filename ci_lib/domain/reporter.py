@@ -5,6 +5,7 @@ from typing import Protocol
 
 from ci_lib.domain.gate import JobResult
 from ci_lib.domain.outcome import CheckResult, Mark, StepResult
+from ci_lib.domain.reasons import Verb
 
 
 class Reporter(Protocol):
@@ -13,6 +14,9 @@ class Reporter(Protocol):
     Every text may be foreign and may hold secrets: implementations mask and escape it. The exceptions are
     ``outputs``, which machines compare letter by letter, and ``summary``, whose Markdown is escaped already.
     """
+
+    def begin(self, verb: Verb) -> None:
+        """A verb begins, of which nothing but an outcome may be told later."""
 
     def step(self, name: str) -> None:
         """A step begins; what is reported until ``step_done`` belongs to it."""

@@ -232,10 +232,10 @@ class Stage:
 
 
 def _not_ours(settings: Resolved) -> Iterator[str]:
-    """Paths in the checkout that are no part of a release: the ledger, and what is written about releases."""
+    """Paths in the checkout that are no part of a release: the ledger, and what is told about releases."""
     records, release = settings.records, settings.settings.release
     if isinstance(records, GitRecords):
         yield from filter(None, (records.folder,))
     elif not records.host or settings.hosts[records.host].local:
         yield records.path
-    yield from filter(None, (release.record, release.draft, release.template))
+    yield from filter(None, (release.record, release.draft, release.template, settings.job_folder))
