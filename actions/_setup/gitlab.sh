@@ -25,3 +25,5 @@ GIT_TERMINAL_PROMPT=0 timeout 300 git -C "$library" -c credential.helper= -c "cr
   "$CI_SERVER_URL/$DEPLOY_ACTIONS_LIBRARY_PROJECT.git" "$wanted" ||
   stop 3 "$wanted of $DEPLOY_ACTIONS_LIBRARY_PROJECT cannot be fetched, see above: does it exist, and is this project in that one's job token allowlist?"
 git -C "$library" -c core.hooksPath=/dev/null checkout --quiet --detach FETCH_HEAD
+# What `cache:` of the templates keeps.
+export DEPLOY_ACTIONS_DOWNLOADS="$PWD/.deploy-actions/downloads"

@@ -95,11 +95,15 @@ populate() {
         attend uv pip install --python "$new/venv/bin/python" --no-build "${wanted[@]}" && return
         # uv does not read pip.conf, which may name the only index that can be reached.
     fi
+    local pip=("$python" -I -m pip --python "$new/venv/bin/python" install --only-binary=:all: --no-input
+        --disable-pip-version-check "${wanted[@]}")
     # A CI hands downloads on from job to job, and any of them may have written there: pip checks the hash of
     # what it finds like that of what it fetches. uv would believe its own cache, so it is not given this one.
-    [[ -z ${DEPLOY_ACTIONS_DOWNLOADS:-} ]] || wanted+=(--cache-dir "$DEPLOY_ACTIONS_DOWNLOADS")
-    attend "$python" -I -m pip --python "$new/venv/bin/python" install --only-binary=:all: --no-input \
-        --disable-pip-version-check "${wanted[@]}"
+    if [[ -n ${DEPLOY_ACTIONS_DOWNLOADS:-} ]]; then
+        attend "${pip[@]}" --cache-dir "$DEPLOY_ACTIONS_DOWNLOADS" && return
+        # It may be that what was found is broken.
+    fi
+    attend "${pip[@]}"
 }
 
 install() {

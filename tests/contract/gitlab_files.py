@@ -69,7 +69,7 @@ def files() -> Mapping[str, str]:
 
 
 def options(command: Command) -> tuple[Option, ...]:
-    """The options that are inputs; where the evidence goes is the template's, which keeps it."""
+    """The options that are inputs; the evidence goes to the folder that GitLab keeps, and nowhere else."""
     return tuple(option for option in inputs(command) if option.name != EVIDENCE.name)
 
 
@@ -225,8 +225,6 @@ def _variables(command: Command) -> Iterator[str]:
         elif option.where is Where.GATE or option.name == "reason":
             given = f'{{value: "{given}", expand: false}}'
         yield f"    {variable(option)}: {given}"
-    yield f"    DEPLOY_ACTIONS_EVIDENCE: $CI_PROJECT_DIR/{_RESULTS}/evidence"
-    yield f"    DEPLOY_ACTIONS_DOWNLOADS: $CI_PROJECT_DIR/{_DOWNLOADS}"
     yield "    DEPLOY_ACTIONS_LIBRARY_PROJECT: $[[ inputs.library-project ]]"
     yield "    DEPLOY_ACTIONS_LIBRARY_REF: $[[ inputs.library-ref ]]"
 

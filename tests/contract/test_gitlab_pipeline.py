@@ -57,8 +57,12 @@ def test_no_job_of_the_pipeline_hangs_on_artifacts_of_another() -> None:
 
 def test_the_pipeline_clears_up_and_goes_back_in_both_environments() -> None:
     jobs = jobs_of()
-    for environment in ("staging", "production"):
-        assert jobs[f"finalize:{environment}"]["rules"][-1]["when"] == "on_failure"
+    brought = {"staging": "deploy", "production": "promote"}
+    for environment in brought:
+        last = jobs[f"finalize:{environment}"]
+        assert last["rules"][-1]["when"] == "on_failure"
+        # GitLab skips what needs a job that was skipped, and a failed deploy has its verification skipped.
+        assert [need["job"] for need in last["needs"]] == [f"{brought[environment]}:{environment}"]
         assert jobs[f"rollback:{environment}"]["rules"][-1] == {
             "if": jobs["deploy:staging"]["rules"][-1]["if"],
             "when": "manual",

@@ -64,7 +64,7 @@ def choices(path: Path) -> Iterator[dict[str, Any]]:
 def test_inputs_are_the_options_that_are_not_for_a_terminal(verb: Command) -> None:
     declared = documents(path_of(verb))[0]["spec"]["inputs"]
     wanted = {option.name: option for option in verb.options if option.where is not Where.TERMINAL}
-    assert wanted.pop("evidence").default == "", "the template says where it goes, and keeps it"
+    assert wanted.pop("evidence").default == "", "it goes where GitLab keeps it"
     types = {Kind.FLAG: "boolean", Kind.NUMBER: "number", Kind.TEXT: "string", Kind.MANY: "string"}
     for name, option in wanted.items():
         assert declared[name]["description"].startswith(option.help)
@@ -85,8 +85,6 @@ def test_every_option_comes_as_a_variable_and_a_gate_as_one_that_the_command_lin
         assert f"$[[ inputs.{option.name} ]]" in (held["value"] if isinstance(held, dict) else held)
         assert (variable(option) in read) == (option.where is not Where.GATE)
     assert set(given) == {
-        "DEPLOY_ACTIONS_EVIDENCE",
-        "DEPLOY_ACTIONS_DOWNLOADS",
         "DEPLOY_ACTIONS_LIBRARY_PROJECT",
         "DEPLOY_ACTIONS_LIBRARY_REF",
     }
