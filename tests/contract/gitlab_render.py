@@ -24,13 +24,23 @@ class Wrong(Exception):
 
 def documents(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """The header and the body of a template."""
-    header, body = YAML(typ="safe").load_all(path.read_text("utf-8"))
-    return header, body
+    return split(path.read_text("utf-8"))
+
+
+def split(text: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The header and the body; a file without a header takes no inputs."""
+    *headers, body = YAML(typ="safe").load_all(text)
+    return (headers[0] if headers else {"spec": {}}), body
 
 
 def render(path: Path, given: Mapping[str, object]) -> dict[str, Any]:
-    """The body with these inputs; raises ``Wrong``."""
-    header, body = documents(path)
+    """The body of a template with these inputs; raises ``Wrong``."""
+    return rendered(path.read_text("utf-8"), given)
+
+
+def rendered(text: str, given: Mapping[str, object]) -> dict[str, Any]:
+    """The same of a text."""
+    header, body = split(text)
     declared = header["spec"].get("inputs", {})
     if unknown := given.keys() - declared.keys():
         raise Wrong(f"unknown inputs: {', '.join(sorted(unknown))}")

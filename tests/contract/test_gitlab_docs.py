@@ -4,19 +4,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ruamel.yaml import YAML
 
 from ci_lib.version import VERSION
 from tests.contract.gitlab_files import FOLDER, ROOT
-from tests.contract.gitlab_render import SHA, documents, render
+from tests.contract.gitlab_render import SHA, documents, render, rendered
 from tests.contract.test_docs import PAGES, called, fences
 
 INCLUDES = [
     pytest.param(include, text, id=f"{called(page)}-{number}-{place}")
     for page in PAGES
     for number, text in enumerate(fences(page, "yaml"))
-    if text.startswith(("include:", "stages:"))
-    for place, include in enumerate(YAML(typ="safe", pure=True).load(text)["include"])
+    if text.startswith(("include:", "stages:", "spec:"))
+    for place, include in enumerate(rendered(text, {})["include"])
 ]
 
 
@@ -41,7 +40,7 @@ def included(include: dict[str, Any]) -> Path:
 def test_an_include_in_the_documentation_gives_inputs_that_exist(include: dict[str, Any], text: str) -> None:
     """And a job that is written again below it is one that it makes."""
     made = render(included(include), include.get("inputs", {}))
-    again = set(YAML(typ="safe", pure=True).load(text)) - {"include", "stages"}
+    again = set(rendered(text, {})) - {"include", "stages"}
     assert again <= made.keys()
 
 

@@ -5,7 +5,8 @@ from typing import Any
 from tests.contract.gitlab_files import PIPELINE, ROOT
 from tests.contract.gitlab_render import render
 
-TRUE = '"true" == "true"'
+TRUE = ('"true" == "true"', '"" == ""', '"v1" != ""')
+"""What `include:rules` come to when they let a template in."""
 
 
 def jobs_of(**given: object) -> dict[str, dict[str, Any]]:
@@ -13,7 +14,7 @@ def jobs_of(**given: object) -> dict[str, dict[str, Any]]:
     named = {name.replace("_", "-"): value for name, value in given.items()}
     made: dict[str, dict[str, Any]] = {}
     for include in render(ROOT / PIPELINE, named)["include"]:
-        if all(rule["if"] == TRUE for rule in include.get("rules", [])):
+        if all(rule["if"] in TRUE for rule in include.get("rules", [])):
             made |= render(ROOT / include["local"].lstrip("/"), include["inputs"])
     return made
 
@@ -53,6 +54,14 @@ def test_no_job_of_the_pipeline_hangs_on_artifacts_of_another() -> None:
     """So each can be run again by itself, which is how GitLab rolls back, when they have expired."""
     for made in jobs_of(migrate=True).values():
         assert [need for need in made["needs"] if need.get("artifacts") is not False] == []
+
+
+def test_a_rollback_goes_to_the_last_good_release_or_to_the_version_that_was_named() -> None:
+    for environment in ("staging", "production"):
+        given = jobs_of()[f"rollback:{environment}"]["variables"]
+        assert (given["DEPLOY_ACTIONS_LAST_GOOD"], given["DEPLOY_ACTIONS_VERSION"]) == ("true ", "")
+        given = jobs_of(rollback_to="v1")[f"rollback:{environment}"]["variables"]
+        assert (given["DEPLOY_ACTIONS_LAST_GOOD"], given["DEPLOY_ACTIONS_VERSION"]) == ("false ", "v1")
 
 
 def test_the_pipeline_clears_up_and_goes_back_in_both_environments() -> None:
