@@ -73,5 +73,5 @@ JOBS: Final = {
     ),
     "restore-test": Job(stage=_CARE, rule=_SCHEDULE, action="access", alone=True, hours=2),
     "drift": Job(stage=_CARE, rule=_SCHEDULE, action="access", alone=True, changes=False),
-    "finalize": Job(stage="finalize", rule=_DELIVERY, when="on_failure", action="access", alone=True),
+    "finalize": Job(stage="finalize", rule=_DELIVERY, when="on_failure", action="access"),
 }

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.gitlab_files import ROOT
+from ci_lib.cli.table import VERBS, Command
+from tests.contract.gitlab_files import ROOT, script
 from tests.contract.gitlab_runner import Runner
+from tests.contract.test_workflows import tool
 
 SHELLS = pytest.mark.parametrize("shell", ["sh", "bash"])
 
@@ -16,6 +18,14 @@ SHELLS = pytest.mark.parametrize("shell", ["sh", "bash"])
 @pytest.fixture
 def runner(tmp_path: Path) -> Runner:
     return Runner(tmp_path)
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=[verb.name for verb in VERBS])
+def test_shellcheck_finds_nothing_in_a_whole_script(verb: Command, tmp_path: Path) -> None:
+    path = tmp_path / "script.sh"
+    path.write_text(script(verb))
+    # SC2016: git's own shell fills the token in.
+    assert tool("shellcheck", "--shell=sh", "--exclude=SC2016", path) == ""
 
 
 @SHELLS

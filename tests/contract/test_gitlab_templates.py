@@ -11,7 +11,8 @@ import pytest
 from ci_lib.cli.options import Kind, Where
 from ci_lib.cli.table import TABLE, VERBS, Command
 from ci_lib.version import VERSION
-from tests.contract.gitlab_files import FOLDER, TIERS, options, variable
+from tests.contract.gitlab_files import FOLDER, variable
+from tests.contract.gitlab_inputs import TIERS, options
 from tests.contract.gitlab_jobs import JOBS
 from tests.contract.gitlab_render import SHA, Wrong, documents, render
 from tests.contract.test_workflows import ROOT, mappings, tool
