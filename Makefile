@@ -13,7 +13,7 @@ demo: $(VENV)/.runtime ## Play the whole release story on local processes
 	@$(BIN)/python -I actions/_setup/run.py demo
 
 test: $(VENV)/.dev lint ## Everything: linters, types, contracts, unit and integration tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile --durations 15
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations 40
 
 unit: $(VENV)/.dev ## The fast tests alone
 	$(BIN)/python -m pytest tests/unit

@@ -6,7 +6,6 @@ Every pair is measured in turns, so that a busy machine slows both sides; the me
 Needs a Docker engine, a registry and sshd (tests/lab/install.sh, tests/lab/engine.sh start).
 """
 
-import hashlib
 import os
 import shutil
 import statistics
@@ -20,8 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import fleet
-from ci_lib.records import chain
+from bench import fleet, ledgers, records
 from tests.integration.shop import ROOT, START, Shop
 from tests.integration.test_ssh import remote_shop
 from tests.lab.components import Registry, Sshd, docker, engine_ready, remove_projects
@@ -110,51 +108,10 @@ def deploy_row(shop: Shop, what: str, aim: float) -> Row:
     return Row(what=what, ours=mine, theirs=bares, aim=f"≤ {aim:g} s more", met=mine - bares <= aim)
 
 
-def ledger(path: Path, count: int) -> None:
-    """A ledger of `count` records: deploys, their intents, and verifications."""
-    prev, lines = chain.GENESIS, []
-    for number in range(count):
-        line = chain.encode(_body(number), seq=number, prev=prev)
-        prev = hashlib.sha256(line[:-1]).hexdigest()
-        lines.append(line)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(b"".join(lines))
-
-
-def _body(number: int) -> dict[str, object]:
-    kind, phase = [("deploy", "intent"), ("deploy", "outcome"), ("verified", "outcome")][number % 3]
-    digest = f"sha256:{hashlib.sha256(str(number // 3).encode()).hexdigest()}"
-    tag = f"sha-{number // 3}"
-    image = {"name": "api", "repository": "registry.example/acme/api", "tag": tag, "digest": digest}
-    web = image | {"name": "web", "repository": "registry.example/acme/web"}
-    release = {
-        "id": hashlib.sha256(digest.encode()).hexdigest(),
-        "version": tag,
-        "images": [image, web],
-        "files": "a" * 64,
-        "services": "b" * 64,
-        "adopted": False,
-    }
-    body = {
-        "type": kind,
-        "phase": phase,
-        "time": "2026-01-30T10:00:00Z",
-        "stack": "shop",
-        "environment": "staging",
-        "hosts": ["web1"],
-        "release": release,
-        "config_hash": "c" * 64,
-        "actor": "somebody",
-        "ci": {"provider": "github", "run_url": "https://ci.example/1", "sha": "d" * 40, "ref": "main"},
-        "tool": "0.1.0",
-    }
-    if kind == "verified":
-        return body | {"result": "PASSED", "checks": []}
-    return body | ({"status": "deployed", "version": tag, "ref": ""} if phase == "outcome" else {})
-
-
 def ledger_rows(shop: Shop, count: int, where: str, aim: float) -> Iterator[Row]:
-    ledger(shop.records / "stacks" / "shop" / "ledger.jsonl", count)
+    path = shop.records / "stacks" / "shop" / "ledger.jsonl"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(ledgers.ledger(count))
     config = [*START, "check-config", *_config(shop)]
     bare = statistics.median(seconds(lambda: run(*config)) for _ in range(TURNS))
     for what, words in {
@@ -201,6 +158,11 @@ def fleet_rows(folder: Path, project: str, hello: Hello) -> Iterator[Row]:
     yield Row(what=what, ours=found.many_computed, theirs=found.one_computed, aim="", met=True)
 
 
+def record_rows(folder: Path) -> Iterator[Row]:
+    for found in records.measure(folder):
+        yield Row(what=found.what, ours=found.ours, theirs=found.theirs, aim=found.aim, met=found.met)
+
+
 @contextmanager
 def project() -> Iterator[str]:
     name = f"bench-{uuid.uuid4().hex[:8]}"
@@ -222,6 +184,7 @@ def rows(folder: Path) -> Iterator[Row]:
         yield from fleet_rows(folder / "fleet", name, hello)
         yield from ledger_rows(here, 100_000, "local", 0.3)
         yield from ledger_rows(there, 10_000, "over SSH", 0.3)
+        yield from record_rows(folder / "records")
 
 
 def _made(path: Path) -> Path:

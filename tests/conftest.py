@@ -1,10 +1,31 @@
-"""What all tests have in common: two of them may run at a time, and what was missing is named at the end."""
+"""What all tests have in common: the longest of them come first, what was missing is named at the end."""
 
 import re
+from pathlib import Path
 
 import pytest
 
+LONGEST = (
+    *("act", "migrations", "git_store", "restore", "compose", "fleet", "process", "faults", "backup"),
+    *("drift", "plan", "build", "approvals", "git_release", "signed", "way_back", "provision"),
+    *("provision_mariadb", "release_record", "examples", "pauses", "ssh", "signed_compose"),
+)
+"""The files of tests/integration that take longest, in this order; `--durations` of a whole run tells."""
+
 _MISSING = re.compile(r"missing component: (.+?) \((.*)\); tests/lab/install\.sh")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let several workers begin with what takes long: else one of them is alone with it in the end."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: _turn(item.path))
+
+
+def _turn(path: Path) -> tuple[bool, int]:
+    """Integration before all others, and there by `LONGEST`; files in a row stay as they were."""
+    name = path.stem.removeprefix("test_")
+    place = LONGEST.index(name) if name in LONGEST else len(LONGEST)
+    return path.parent.name != "integration", place
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -1,7 +1,7 @@
-"""A registry in memory: what the distribution specification says about manifests and blobs, and no more.
+"""A registry in memory: what the distribution specification says about manifests, blobs and referrers.
 
-It is a `Net`. Like the real one of the laboratory it has no compare-and-swap, and takes no manifest whose
-blobs it does not have.
+It is a `Net`. Like the real one of the laboratory it has no compare-and-swap, and takes no manifest that
+names what it does not have.
 """
 
 import hashlib
@@ -35,6 +35,9 @@ class FakeRegistry:
     tags: dict[str, str] = field(default_factory=dict)
     requests: list[Request] = field(default_factory=list)
     trouble: Trouble = lambda _: None
+    listing: bool = False
+    """Whether it lists what refers to an image by itself; `page`: how many on one page."""
+    page: int = 100
     location: str = "/v2/shop/api/blobs/uploads/{number}?_state=s"
     _numbers: itertools.count = field(default_factory=itertools.count)  # type: ignore[type-arg]
 
@@ -94,6 +97,8 @@ class FakeRegistry:
         match asked.method, parts.path.strip("/").split("/"):
             case ("GET" | "HEAD"), ["manifests", name]:
                 return self._manifest(name)
+            case "GET", ["referrers", digest]:
+                return self._referrers(digest, parse_qs(parts.query))
             case ("GET" | "HEAD"), ["blobs", digest]:
                 blob = self.blobs.get(digest)
                 return _no(404, "BLOB_UNKNOWN") if blob is None else Response(status=200, body=blob)
@@ -120,12 +125,33 @@ class FakeRegistry:
 
     def _take_manifest(self, asked: Request, tag: str) -> Response:
         content = json.loads(asked.body)
+        if any(entry["digest"] not in self.manifests for entry in content.get("manifests", [])):
+            return _no(400, "MANIFEST_BLOB_UNKNOWN")
         wanted = [entry["digest"] for entry in [*content.get("layers", []), content.get("config")] if entry]
         if "layers" in content and not all(digest in self.blobs for digest in wanted):
             return _no(400, "MANIFEST_BLOB_UNKNOWN")
-        assert ANY_DIGEST.fullmatch(tag) is None
-        self.put(asked.body, asked.headers["Content-Type"], tag)
+        by_digest = ANY_DIGEST.fullmatch(tag) is not None
+        assert not by_digest or tag == sha(asked.body)
+        self.put(asked.body, asked.headers["Content-Type"], "" if by_digest else tag)
         return Response(status=201)
+
+    def _referrers(self, digest: str, query: Mapping[str, list[str]]) -> Response:
+        if not self.listing:
+            return _no(404, "NOT_FOUND")
+        entries = []
+        for own, (kind, body) in self.manifests.items():
+            content = json.loads(body)
+            if content.get("subject", {}).get("digest") == digest:
+                named = {key: content[key] for key in ("artifactType", "annotations") if key in content}
+                entries.append({"mediaType": kind, "digest": own, "size": len(body), **named})
+        start = int(query.get("from", ["0"])[0])
+        headers = {"content-type": "application/vnd.oci.image.index.v1+json"}
+        if len(entries) > start + self.page:
+            path = urlsplit(self.base).path
+            headers["link"] = f'<{path}/referrers/{digest}?from={start + self.page}>; rel="next"'
+        index = {"schemaVersion": 2, "mediaType": headers["content-type"]}
+        body = json.dumps({**index, "manifests": entries[start : start + self.page]}).encode()
+        return Response(status=200, headers=headers, body=body)
 
 
 def _no(status: int, code: str) -> Response:

@@ -15,7 +15,11 @@ from ci_lib.report.plan import plan, plan_page
 
 
 def run(values: Values) -> Exit:
-    """Print what would change, the steps and the plan's hash; nothing is changed, and no lock is taken."""
+    """Print what would change, the steps and the plan's hash; nothing is changed, and no lock is taken.
+
+    A job gets the hash as an output. Where that cannot be written the command fails: a deploy that is handed
+    no hash is bound to no plan.
+    """
 
     def find(session: Session) -> Found:
         settings = settings_for(values, session)
@@ -30,6 +34,7 @@ def run(values: Values) -> Exit:
         # The hash is compared letter by letter, and says nothing of any secret.
         page = plan_page(replace(session.redact.deep(found), hash=found.hash))
         session.reporter.summary(page)
+        session.reporter.outputs({"plan-hash": found.hash})
         return Found(data=found.as_json(), text=plan(found))
 
     return look(values, find)

@@ -35,7 +35,7 @@ def with_proofs(session: Session, settings: Resolved, outcome: Outcome) -> Outco
                 if wanted.keep and record.text("result") == "PASSED":
                     _keep(image, record, access)
                 if wanted.attach:
-                    _attach(image, record, access)
+                    notes += attached_twice(image, record, access)
             except (DeployError, PortFault) as fault:
                 notes.append(f"{image.name}: its proof is not in the registry: {fault}")
     return replace(outcome, notes=tuple(notes))
@@ -57,19 +57,34 @@ def _keep(image: Image, record: Record, access: RegistryAccess) -> None:
     keep(_reference(image), tag, **access)
 
 
-def _attach(image: Image, record: Record, access: RegistryAccess) -> None:
-    """Attach the statement, unless the newest one there says the same: lists must not grow for ever."""
-    if not record.signatures:
-        return
-    from ci_lib.images.attach import attach, attached
+def attached_twice(image: Image, record: Record, access: RegistryAccess) -> tuple[str, ...]:
+    """Attach a signed verification in both layouts; return a note for each in which it is missing.
 
-    there = attached(_reference(image), PREDICATE, **access)
+    Each has its own turn: the one may be there from an earlier run, and the other refused by the registry.
+    """
+    from ci_lib.images.attach import attach, attached
+    from ci_lib.images.attach_bundle import attach_bundle, attached_bundles
+
+    notes = []
+    for layout, read, write in (
+        ("for cosign 1 and 2", attached, attach),
+        ("as a bundle, for cosign 3,", attached_bundles, attach_bundle),
+    ):
+        try:
+            if record.signatures and not _says(read(_reference(image), PREDICATE, **access), record):
+                text = envelope(record.payload, record.signatures)
+                write(_reference(image), text, PREDICATE, **access)
+        except (DeployError, PortFault) as fault:
+            notes.append(f"{image.name}: its proof {layout} is not in the registry: {fault}")
+    return tuple(notes)
+
+
+def _says(there: tuple[bytes, ...], record: Record) -> bool:
+    """Whether the newest statement there has the verdict of ours: lists must not grow for ever."""
     place = resource(record.text("stack"), record.text("environment"))
     said = [predicate for text in there if (predicate := _predicate(text)).get("resourceUri") == place]
     newest = max(said, key=lambda one: str(one.get("timeVerified", "")), default={})
-    if newest.get("verificationResult") == record.text("result"):
-        return
-    attach(_reference(image), envelope(record.payload, record.signatures), PREDICATE, **access)
+    return newest.get("verificationResult") == record.text("result")
 
 
 def _predicate(text: bytes) -> dict[str, object]:

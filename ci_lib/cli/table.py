@@ -61,7 +61,7 @@ class Output:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """A verb (``action`` is True: it has an action of its own) or another command.
+    """A verb or another command; ``action`` is True where it has an action of its own.
 
     A name of several words stands in the groups that its first words name, each of them in ``GROUPS``.
     """
@@ -94,6 +94,10 @@ _OUTPUTS = (
     Output(name="evidence-path", help="The evidence folder on the runner; empty when there is none."),
     Output(name="evidence-name", help="The name of the evidence folder, and of the artifact made of it."),
     Output(name="result-path", help="The result as JSON, a file in the evidence folder."),
+)
+
+_PLANNED = Output(
+    name="plan-hash", help="What `plan-hash` of deploy and promote takes: they refuse every other plan."
 )
 
 _DEPLOY = (*PLACE, *RELEASE, PLAN_HASH, *GATES, LOCK_WAIT, *END)
@@ -198,6 +202,8 @@ COMMANDS = (
         name="plan",
         summary="Show what a deploy would do, and change nothing; `--plan-hash` binds the deploy to it.",
         options=(*PLACE, *RELEASE, *GATES, JSON),
+        action=True,
+        outputs=(_PLANNED,),
         example="deploy-actions plan --environment production --version sha-1a2b3c4",
     ),
     Command(
@@ -301,3 +307,6 @@ GROUPS = {
 
 TABLE = {command.name: command for command in (*VERBS, *COMMANDS)}
 """Every command by its name, in the order of the help page."""
+
+ACTIONS = tuple(command for command in TABLE.values() if command.action)
+"""The verbs, and what else a workflow uses."""

@@ -66,7 +66,7 @@ class RegistryProofs(Model):
     """What a verification leaves in the registry, beside the image."""
 
     attach: bool = False
-    """The signed statement, where cosign finds it; needs `signing`."""
+    """The signed statement, where cosign finds it, of old and new versions alike; needs `signing`."""
     keep: bool = False
     """A tag `verified-<stack>-…`, which keeps the image from the registry's garbage collection."""
 

@@ -8,16 +8,25 @@ from typing import Any, Self
 
 from ci_lib.domain.errors import UsageFault
 
-# The grammar of github.com/distribution/reference, without its upper bound of 255 characters per name.
-_HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:]+\])(?::[0-9]+)?"
+# The grammar of github.com/distribution/reference. Without a dot or a colon it is no host, but the first part
+# of a name at Docker Hub (there `splitDockerDomain`), and those are in lower case.
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
+_HOST = rf"(?=[^/]*[.:])(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9A-Fa-f:]+\])(?::[0-9]+)?"
 _PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
-_REPOSITORY = rf"(?:{_HOST}/)?{_PART}(?:/{_PART})*"
+_REPOSITORY = rf"(?:{_HOST}/|(?![^/]*[.:][^/]*/)){_PART}(?:/{_PART})*"
 _TAG = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}"
 _DIGEST = r"sha256:[0-9a-f]{64}"
+_LONGEST = 255 - len("docker.io/library/")
+"""Characters of a name: Docker counts what it puts in front as well."""
 _REFERENCE = re.compile(rf"(?P<repository>{_REPOSITORY})(?::(?P<tag>{_TAG}))?(?:@(?P<digest>{_DIGEST}))?")
 
 KEPT = "deploy-actions/"
 """Repositories of this name exist on a host only: our own tags, which keep an image from being pruned."""
+
+
+def _is_name(repository: str) -> bool:
+    """Docker takes 64 hexadecimal digits for the id of an image, and has an upper bound."""
+    return len(repository) <= _LONGEST and re.fullmatch(r"[0-9a-f]{64}", repository) is None
 
 
 def is_tag(text: str) -> bool:
@@ -42,7 +51,7 @@ class Reference:
     def parse(cls, text: str) -> Self:
         """Read a reference; raise ``UsageFault`` when it is none."""
         found = _REFERENCE.fullmatch(text)
-        if found is None:
+        if found is None or not _is_name(found["repository"]):
             raise UsageFault(
                 f"{text!r} is not an image reference",
                 hint="write repository:tag, repository@sha256:… or both, in lower case",

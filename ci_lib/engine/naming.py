@@ -33,12 +33,7 @@ def named_images(request: Request, tools: Tools) -> Named:
     for name, asked in references(request, tools.settings).items():
         digest = asked.digest or lookup(name, asked.repository, asked.tag)
         if not digest:
-            there = requires.environment
-            raise Refusal(
-                f"{name} {asked.tag} {_never_passed(chain, there, name, asked.tag)} in {there}",
-                hint=f"deploy it to {there} first, with green checks; see `verified show`",
-                reason=Reason.NOT_VERIFIED,
-            )
+            raise _not_passed(chain, requires.environment, name, asked.tag)
         found[name] = Image(name=name, repository=asked.repository, tag=asked.tag, digest=digest)
     return found
 
@@ -61,15 +56,30 @@ def verified_tag(chain: Chain, environment: str) -> Callable[[str, str, str], st
     return lookup
 
 
-def _never_passed(chain: Chain, environment: str, name: str, tag: str) -> str:
-    """Why no digest is verified under a tag: nobody tried, or it failed, or somebody revoked it."""
+def _not_passed(chain: Chain, environment: str, name: str, tag: str) -> Refusal:
+    """Why no digest is verified under a tag: nobody tried, it failed, was revoked, or does not count."""
     found = proofs.verified_versions(chain, environment, tag) if tag else ()
     images = (release.image(name) for _, release, _ in found)
     tried = next((image for image in images if image is not None and image.label == tag), None)
-    if tried is None:
-        return "was never verified"
-    revoked = tried.digest in proofs.revocations(chain, environment)
-    return "was revoked" if revoked else "failed its checks"
+    hint = f"deploy it to {environment} first, with green checks; see `verified show`"
+    if tried is not None:
+        revoked = tried.digest in proofs.revocations(chain, environment)
+        told = f"{'was revoked' if revoked else 'failed its checks'} in {environment}"
+    elif tag and (flaw := _flaw(chain, environment, name, tag)):
+        told = f"was verified in {environment}, which does not count: {flaw}"
+        hint = f"deploy it to {environment} again, in a job that has the key of the policy; see `keys show`"
+    else:
+        told = f"was never verified in {environment}"
+    return Refusal(f"{name} {tag} {told}", hint=hint, reason=Reason.NOT_VERIFIED)
+
+
+def _flaw(chain: Chain, environment: str, name: str, tag: str) -> str:
+    """Why the newest verification under a tag that does not count does not; empty without one."""
+    for release, flaw in proofs.uncounted(chain, environment, tag):
+        image = release.image(name)
+        if image is not None and image.label == tag:
+            return flaw
+    return ""
 
 
 def _newest_verified(request: Request, tools: Tools, chain: Chain) -> Named:

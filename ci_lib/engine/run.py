@@ -228,13 +228,15 @@ class Run:
     def _live_overrides(self, ground: Ground) -> tuple[str, ...]:
         """What serves since somebody forced it in, for as long as nobody has verified it."""
         requires, here = self.tools.settings.place.requires, self.tools.settings.environment
-        if self.chain is None or requires is None or ground.previous is None:
+        if self.chain is None or requires is None:
             return ()
-        found = proofs.overridden(self.chain, here, requires.environment, ground.previous)
-        if found is None:
-            return ()
-        what, when = found.text("version"), found.text("time")
-        return (f"{what} was forced in at {when} and is not verified yet: {found.text('forced')}",)
+        serving = filter(None, (ground.previous, *(host.previous for host in ground.hosts)))
+        found = [proofs.overridden(self.chain, here, requires.environment, each) for each in serving]
+        return tuple(
+            f"{record.text('version')} was forced in at {record.text('time')} and is not verified yet:"
+            f" {record.text('forced')}"
+            for record in {record.id: record for record in found if record}.values()
+        )
 
     def _verifies(self, ground: Ground) -> bool:
         """Whether the end of this run may be a verification: only where somebody asks for it."""

@@ -120,7 +120,7 @@ class _Attempt:
         """Whether the layer is listed, and its blob there with the right digest."""
         for known in listing(self.registry.find(self.place), self.place).layers:
             if known.attests and known.digest == self.layer.digest:
-                return _blob(self.registry, self.place, known) is not None
+                return blob_in(self.registry, self.place, known) is not None
         return False
 
     def _add(self) -> bool:
@@ -148,14 +148,17 @@ class _Attempt:
 
 
 def _envelope(registry: Registry, place: Reference, layer: Layer) -> bytes:
-    body = _blob(registry, place, layer)
+    body = blob_in(registry, place, layer)
     if body is None:
         raise fault(f"{place} lists {layer.digest}, which is not there", hint=HINT)
     return body
 
 
-def _blob(registry: Registry, place: Reference, layer: Layer) -> bytes | None:
-    """What the layer consists of; None where the registry does not have it."""
+def blob_in(registry: Registry, place: Reference, layer: Layer) -> bytes | None:
+    """Return what a layer consists of; None where the registry does not have it.
+
+    Raises as ``attached`` does, also where it has another size than ``place`` lists.
+    """
     try:
         body = registry.blob(Reference(repository=place.repository, digest=layer.digest))
     except DeployError as error:

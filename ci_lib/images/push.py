@@ -5,10 +5,12 @@ Protocol: github.com/opencontainers/distribution-spec, "Pushing blobs" and "Push
 
 import hashlib
 from typing import ClassVar
-from urllib.parse import SplitResult, urlencode, urljoin, urlsplit
+from urllib.parse import urlencode
 
+from ci_lib.domain.images import is_digest
 from ci_lib.images.challenge import Access, refused
 from ci_lib.images.fetch import Denied, Passing, fault, status_words
+from ci_lib.images.places import place_at
 from ci_lib.images.registry import Registry, code_in
 from ci_lib.ports.protocols import Response
 
@@ -43,13 +45,14 @@ class WritableRegistry(Registry):
         self._send("PUT", place, body, "application/octet-stream", what=f"the blob {digest}")
         return digest
 
-    def put_manifest(self, tag: str, kind: str, body: bytes) -> None:
+    def put_manifest(self, name: str, kind: str, body: bytes) -> None:
         """Put a manifest of media type ``kind`` under a tag, whatever is there; raises as ``put_blob``.
 
-        The blobs that it names have to be there. It is sent once: what became of it is for the caller to
-        look at, before anything is sent again.
+        ``name`` may also be its digest: then no tag names it. What it names itself has to be there. It is
+        sent once: what became of it is for the caller to look at, before anything is sent again.
         """
-        self._send("PUT", self._url(f"manifests/{tag}"), body, kind, what=f"the tag {tag}")
+        what = f"the manifest {name}" if is_digest(name) else f"the tag {name}"
+        self._send("PUT", self._url(f"manifests/{name}"), body, kind, what=what)
 
     def _send(self, method: str, url: str, body: bytes, kind: str, *, what: str) -> Response:
         headers = {"Content-Type": kind} if kind else {}
@@ -71,26 +74,11 @@ class WritableRegistry(Registry):
         raise fault(message, hint=_HINTS.get(response.status, _HINT))
 
     def _upload(self, start: str, location: str, digest: str) -> str:
-        """The URL to upload to. The registry names it, and may name no other server than itself.
-
-        It is put together from our own address of the registry, so that no two readings of a strange URL
-        can differ about where login and body go.
-        """
-        try:
-            target, own = urlsplit(urljoin(start, location)), urlsplit(start)
-            clean = bool(location) and location.isascii() and location.isprintable() and " " not in location
-            same = _origin(target) == _origin(own)
-        except ValueError:
-            clean = same = False
-        if not (clean and same):
+        """The URL to upload to. The registry names it, and may name no other server than itself."""
+        place = place_at(self._address.api, start, location)
+        if not place:
             raise fault(
                 f"{self._address.host} wants an upload sent to {location[:100]!r}, which is not itself",
                 hint="nothing was sent there; is this the registry that you mean?",
             )
-        query = f"{target.query}&" if target.query else ""
-        return f"{self._address.api}{target.path}?{query}{urlencode({'digest': digest})}"
-
-
-def _origin(parts: SplitResult) -> tuple[str, str]:
-    """Scheme and server; the port that a scheme has anyway may be written or not."""
-    return parts.scheme, parts.netloc.lower().removesuffix(":443" if parts.scheme == "https" else ":80")
+        return f"{place}{'&' if '?' in place else '?'}{urlencode({'digest': digest})}"

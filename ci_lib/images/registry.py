@@ -17,6 +17,7 @@ from ci_lib.images.address import Address, address_of
 from ci_lib.images.challenge import Access, authorization, refused
 from ci_lib.images.credentials import Credential
 from ci_lib.images.fetch import LIMIT, Denied, Fetcher, fault, status_words
+from ci_lib.images.places import next_page, place_at
 from ci_lib.ports.protocols import Clock, Net, Response
 
 MEDIA_TYPES = (
@@ -29,6 +30,12 @@ MEDIA_TYPES = (
 
 Schema 1 manifests have a digest that depends on their signature, and no engine of today pulls them.
 """
+
+PAGES = 20
+"""Pages of a list that are read."""
+
+_NO_LISTING = frozenset({400, 404, 406})
+"""How a registry says that it keeps no list of referrers; cosign takes these three for it."""
 
 _BROKEN = "the registry or something on the way to it is broken: do not deploy from it"
 
@@ -91,6 +98,39 @@ class Registry:
         if f"sha256:{hashlib.sha256(body).hexdigest()}" != reference.digest:
             raise fault(f"{self._address.host} sends something else than {reference}", hint=_BROKEN)
         return body
+
+    def names(self, reference: Reference) -> bool:
+        """Whether there is a manifest, of any kind, by that tag or digest; raises as ``manifest`` does."""
+        accept = {"Accept": ", ".join((*MEDIA_TYPES, "*/*"))}
+        url = self._url(f"manifests/{version_in(reference)}")
+        response = self._logged_in(lambda login: self._fetcher.head(url, {**accept, **login}))
+        if response.status != 404:
+            _require_answer(response, reference, self._address, self._known)
+        return response.status == 200
+
+    def referrers(self, reference: Reference) -> tuple[bytes, ...] | None:
+        """The list of the manifests that name the digest of ``reference`` as their subject, page by page.
+
+        Each page is the JSON of an index, from the registry. None where it keeps no such list, and who writes
+        has to keep it (distribution specification, "Listing referrers"). Raises as ``manifest`` does.
+        """
+        asked = self._url(f"referrers/{reference.digest}")
+        response = self._listing(asked)
+        if not _is_listing(response, reference, self._address, self._known):
+            return None
+        pages = [response.body]
+        while location := next_page(response.headers.get("link", "")):
+            asked = place_at(self._address.api, asked, location)
+            if not asked or len(pages) >= PAGES:
+                raise fault(f"{self._address.host} does not come to an end with what refers to {reference}")
+            response = self._listing(asked)
+            _require_answer(response, reference, self._address, self._known)
+            pages.append(response.body)
+        return tuple(pages)
+
+    def _listing(self, url: str) -> Response:
+        accept = {"Accept": MEDIA_TYPES[0]}
+        return self._logged_in(lambda login: self._fetcher.get(url, {**accept, **login}))
 
     def _ask(self, what: str, headers: Mapping[str, str], reference: Reference) -> Response:
         url = self._url(what)
@@ -164,6 +204,14 @@ def _require_answer(
         f"{address.host} did not answer for {reference}: {words}",
         hint="look at the registry, then run this again; nothing was changed",
     )
+
+
+def _is_listing(response: Response, reference: Reference, address: Address, known: Credential | None) -> bool:
+    """Whether this is a list of referrers: by the rule of cosign, which has to look where we write."""
+    if response.status in _NO_LISTING:
+        return False
+    _require_answer(response, reference, address, known)
+    return response.headers.get("content-type", "") == MEDIA_TYPES[0]
 
 
 def _document(response: Response, reference: Reference, address: Address) -> Document:

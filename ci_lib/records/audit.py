@@ -1,8 +1,8 @@
 """A whole ledger looked through: chain, signatures, and the text views that are made of it. Pure."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from ci_lib.domain.outcome import CheckResult, Mark
 from ci_lib.domain.store import Record, Views
@@ -15,6 +15,11 @@ Names = Callable[[str], tuple[str, str]]
 """How the log calls the stack and an environment."""
 
 _SHOWN = 3
+_SPEAKS = ('"phase":"outcome"', *(f'"type":"{kind}"' for kind in (VERIFIED, REVOKED, APPROVAL)))
+"""One of these stands in each line that is looked into: an intent speaks for nothing here.
+
+Readers find what counts by its type alone, so a forger may leave the phase out or call it what he likes.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,56 +31,85 @@ class Audit:
     rows: tuple[CheckResult, ...]
 
 
+@dataclass(slots=True, kw_only=True)
+class _Told:
+    """What the records say: gathered record by record, for a long ledger's would not all fit into memory."""
+
+    expected: Counter[str] = field(default_factory=Counter)
+    """The lines of the log, and how often each."""
+    stacks: set[str] = field(default_factory=set)
+    """How the log calls this stack; an environment may have its own name for it."""
+    asked: int = 0
+    """Verifications and approvals."""
+    signed: int = 0
+    flaws: list[str] = field(default_factory=list)
+    newest: Record | None = None
+    """The newest record that changes which version is verified."""
+
+
 def audit(chain: Chain, views: Views, names: Names) -> Audit:
     """Look through a ledger whose chain holds.
 
     Raises ``Refusal`` (CANNOT_DECIDE) for a signature that does not fit, and for a line that is none of ours.
     """
+    told = _Told()
+    for record in chain.oldest_first(*_SPEAKS):
+        _listen(told, record, chain, names)
     count = chain.data.count(b"\n")
-    records = list(chain.newest_first('"phase":"outcome"'))[::-1]  # an intent speaks for nothing here
-    try:
-        expected = [line for record in records for line in _lines(record, names)]
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
-        raise damaged(f"a record is none of ours: {type(error).__name__}: {error}") from error
     rows = (
         _row("chain", f"{count} records, each follows from the one before", "whole"),
-        _signatures(records, chain),
-        _log(expected, views.history, {names(record.text("environment"))[0] for record in records}),
-        _verified(records, chain, views.verified),
+        _signatures(told),
+        _log(told, views.history),
+        _verified(told.newest, chain, views.verified),
     )
     return Audit(records=count, head=chain.head, rows=rows)
 
 
-def _lines(record: Record, names: Names) -> Iterator[str]:
-    stack, environment = names(record.text("environment"))
+def _listen(told: _Told, record: Record, chain: Chain, names: Names) -> None:
+    """Take in what one record says."""
+    kind = record.text("type")
+    try:
+        stack, environment = names(record.text("environment"))
+        told.expected.update(_lines(record, stack, environment))
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise damaged(f"a record is none of ours: {type(error).__name__}: {error}") from error
+    told.stacks.add(stack)
+    if kind in (VERIFIED, APPROVAL):
+        told.asked += 1
+        told.signed += bool(record.signatures)
+        if flaw := chain.flaw(record):
+            told.flaws.append(f"{record.id[:12]}: {flaw}")
+    if kind == REVOKED or (kind == VERIFIED and record.text("result") == "PASSED"):
+        told.newest = record
+
+
+def _lines(record: Record, stack: str, environment: str) -> tuple[str, ...]:
     if "status" in record.body:
-        yield from history_lines(record.body, stack=stack, environment=environment)
-    elif record.text("type") == REVOKED:
-        yield revocation_line(record.body, stack=stack, environment=environment)
+        return history_lines(record.body, stack=stack, environment=environment)
+    if record.text("type") == REVOKED:
+        return (revocation_line(record.body, stack=stack, environment=environment),)
+    return ()
 
 
-def _signatures(records: list[Record], chain: Chain) -> CheckResult:
+def _signatures(told: _Told) -> CheckResult:
     """Every verification and approval: those that do not count are named, and are no damage."""
-    asked = [record for record in records if record.text("type") in (VERIFIED, APPROVAL)]
-    flaws = [f"{record.id[:12]}: {flaw}" for record in asked if (flaw := chain.flaw(record))]
-    signed = sum(bool(record.signatures) for record in asked)
-    value = f"{signed} of {len(asked)} verifications and approvals are signed"
-    if not flaws:
+    value = f"{told.signed} of {told.asked} verifications and approvals are signed"
+    if not told.flaws:
         return _row("signatures", value, "each that is there fits")
-    some = "; ".join(flaws[-_SHOWN:])
-    told = f"{value}; {len(flaws)} do not count, such as {some}"
-    return CheckResult(name="signatures", mark=Mark.WARNED, value=told, bound="each counts")
+    some = "; ".join(told.flaws[-_SHOWN:])
+    value = f"{value}; {len(told.flaws)} do not count, such as {some}"
+    return CheckResult(name="signatures", mark=Mark.WARNED, value=value, bound="each counts")
 
 
-def _log(expected: list[str], text: str, stacks: set[str]) -> CheckResult:
+def _log(told: _Told, text: str) -> CheckResult:
     """The lines of this stack; other stacks write to the same log.
 
     Their order is that in which runs of different environments came to write, and a run that was killed may
     have left one out or written it twice. What the records do not say at all is somebody else's.
     """
-    ours = Counter(line for line in text.splitlines(keepends=True) if _stack(line) in stacks)
-    wanted = Counter(expected)
-    bound = f"{len(expected)} lines, as the records say"
+    ours = Counter(line for line in text.splitlines(keepends=True) if _stack(line) in told.stacks)
+    wanted = told.expected
+    bound = f"{wanted.total()} lines, as the records say"
     foreign = [line for line in ours if line not in wanted]
     odd = sum(((ours - wanted) + (wanted - ours)).values())
     if foreign:
@@ -84,18 +118,15 @@ def _log(expected: list[str], text: str, stacks: set[str]) -> CheckResult:
     if odd:
         what = f"{odd} lines are missing or there twice"
         return CheckResult(name="deploy-history.log", mark=Mark.WARNED, value=what, bound=bound)
-    return _row("deploy-history.log", f"{len(expected)} lines", bound)
+    return _row("deploy-history.log", f"{wanted.total()} lines", bound)
 
 
 def _stack(line: str) -> str:
     return [*line.split(" | ", 2), "", ""][1]
 
 
-def _verified(records: list[Record], chain: Chain, version: str) -> CheckResult:
+def _verified(newest: Record | None, chain: Chain, version: str) -> CheckResult:
     name, found = "verified version", version.strip()
-    kinds = (VERIFIED, REVOKED)
-    events = (record for record in reversed(records) if record.text("type") in kinds)
-    newest = next((one for one in events if _tells(one)), None)
     if newest is None:
         return _row(name, found or "nothing", "nothing", passed=not found)
     if newest.text("type") == VERIFIED:
@@ -104,10 +135,6 @@ def _verified(records: list[Record], chain: Chain, version: str) -> CheckResult:
     standing = {release.version for _, release in proofs.still_verified(chain, newest.text("environment"))}
     wanted = "none, or what still stands"
     return _row(name, found or "nothing", wanted, passed=found in {"none", *standing})
-
-
-def _tells(record: Record) -> bool:
-    return record.text("type") == REVOKED or record.text("result") == "PASSED"
 
 
 def _row(name: str, value: str, bound: str, *, passed: bool = True) -> CheckResult:

@@ -14,6 +14,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import Any
 
 from ci_lib.domain.errors import Refusal
@@ -42,11 +43,20 @@ def encode(body: Mapping[str, Any], *, seq: int, prev: str) -> bytes:
 
 def decode(line: bytes) -> Record:
     """Read one line (without line feed) whose place in the chain was checked; verifies the body's hash."""
+    return _read(line, _parts(line))
+
+
+def _parts(line: bytes) -> re.Match[bytes]:
+    """The parts of a line; its body was held against its id."""
     found = _LINE.fullmatch(line)
     if found is None or hashlib.sha256(found["body"]).hexdigest().encode() != found["id"]:
         raise damaged(f"the body of line {line[:12].decode(errors='replace')}… does not match its id")
+    return found
+
+
+def _read(line: bytes, found: re.Match[bytes]) -> Record:
     try:
-        made = json.loads(found["body"])
+        made = json.loads(found["body"].decode())
     except (ValueError, RecursionError) as error:
         raise damaged(f"the body of line {line[:12].decode(errors='replace')}… cannot be read") from error
     return Record(
@@ -56,7 +66,7 @@ def decode(line: bytes) -> Record:
         line=hashlib.sha256(line).hexdigest(),
         raw=line.decode(errors="replace"),
         payload=found["body"] if found["signatures"] else b"",
-        signatures=tuple(json.loads(found["signatures"] or b"[]")),
+        signatures=tuple(json.loads(found["signatures"])) if found["signatures"] else (),
     )
 
 
@@ -94,6 +104,18 @@ class Chain:
         """
         first = self.data.find(f'"id":"{record.id}","body":'.encode())
         return first < self.data.find(f'{{"seq":{record.seq},"prev":'.encode())
+
+    def oldest_first(self, *needles: str) -> Iterator[Record]:
+        """The records from the beginning, those whose line contains one of the needles.
+
+        Every line is looked at on the way, and the body of each is held against its id.
+        """
+        wanted = [needle.encode() for needle in needles]
+        for ended in BytesIO(self.data):
+            line = ended[:-1]
+            found = _parts(line)
+            if any(map(line.__contains__, wanted)):
+                yield _read(line, found)
 
     def newest_first(self, *needles: str) -> Iterator[Record]:
         """The records from the end, only those whose line contains every needle.

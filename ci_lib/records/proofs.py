@@ -74,6 +74,13 @@ def verified_versions(
             yield record, release, passed and not any(image.digest in revoked for image in release.images)
 
 
+def uncounted(chain: Chain, environment: str, *needles: str) -> Iterator[tuple[Release, str]]:
+    """Newest first: what passed in an environment and does not count, and why; see ``verified_versions``."""
+    for record in _verified(chain, environment, *needles):
+        if record.text("result") == "PASSED" and (flaw := chain.flaw(record)):
+            yield Release.from_json(record.body["release"]), flaw
+
+
 def still_verified(chain: Chain, environment: str) -> Iterator[tuple[Record, Release]]:
     """Newest first: what passed in an environment and has not failed there since."""
     failed: set[str] = set()
@@ -94,6 +101,8 @@ def overridden(chain: Chain, environment: str, required: str, release: Release) 
             stays = ledger.served(record) or record.text("reason_code") == Reason.MIXED
             if record.text("environment") != environment or not stays or not record.text("forced"):
                 continue
+            if image.digest not in {one.digest for one in Release.from_json(record.body["release"]).images}:
+                continue  # it is there as what served before
             since = _verified(chain, required, image.digest)
             if not any(_stands(chain, found, record.seq) for found in since):
                 return record

@@ -12,6 +12,7 @@ from ci_lib.domain.reasons import GREEN, Verb
 from ci_lib.records.bodies import moment
 
 _ACTIONS = {str(Verb.PROMOTE): "deploy", str(Verb.FINALIZE): "rollback"}
+_HARMFUL = re.compile(r"[|\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _GREEN = frozenset(str(status) for status in GREEN)
 
 
@@ -58,4 +59,4 @@ def _line(*fields: str) -> str:
 
 def _field(text: str) -> str:
     """One field: nothing in it may end the field, the line, or act on a terminal."""
-    return re.sub(r"[|\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]", "/", text)[:300]
+    return _HARMFUL.sub("/", text)[:300]

@@ -114,7 +114,9 @@ def _way(outcome: Outcome) -> str:
         return code(outcome.version)
     if not outcome.changes:  # it ended before it was known what runs
         return f"{code(outcome.version)}, not begun"
-    way = f"{start} → {code(outcome.version)}{after}"
+    goal = f"{code(outcome.version)}{after}"
+    same = all(change.previous_digest == change.image.digest for change in outcome.changes)
+    way = goal if same and start == goal else f"{start} → {goal}"
     if outcome.status is Status.ROLLED_BACK:
         back = outcome.rollback.version if outcome.rollback else outcome.previous_version
         return f"{way} → {code(back) or 'nothing'}"
@@ -200,10 +202,8 @@ def _steps(outcome: Outcome) -> str:
 
 def _digests(change: Change) -> tuple[tuple[str, str], ...]:
     name = code(change.image.name)
-    return (
-        (f"Image {name}", code(change.image.reference)),
-        (f"Image {name} before", code(change.previous_digest)),
-    )
+    before = "" if change.previous_digest == change.image.digest else code(change.previous_digest)
+    return ((f"Image {name}", code(change.image.reference)), (f"Image {name} before", before))
 
 
 def _records(outcome: Outcome) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from ci_lib.domain.approval import Approval, Demand, Gate, Source
 from ci_lib.domain.outcome import Outcome
-from ci_lib.domain.reasons import Verb
+from ci_lib.domain.reasons import Reason, Verb
 from ci_lib.records.bodies import stamp
 from ci_lib.records.statement import plain
 from tests.attacks.support import (
@@ -23,6 +23,7 @@ from tests.attacks.support import (
     seal,
     verification,
 )
+from tests.contract.fake_fleet import fleet_with
 from tests.contract.fake_target import Killed, World, cannot_decide, digest
 
 WHY = "login is down and cannot wait"
@@ -195,6 +196,15 @@ def reviewed(world: World, approver: str = "bob") -> Approval:
     return Approval(source=Source.FORGE, approver=approver, **given)
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_a_key_that_is_revoked_in_one_entry_approves_by_no_other(world: World, first: bool) -> None:
+    (bob,) = world.trust.approvers
+    lost = replace(bob, revoked=True, environments=("staging",))
+    world.trust = replace(world.trust, approvers=(lost, bob) if first else (bob, lost))
+    forged(world, approval(world))
+    refused(force(world), world, 12, "needs an approval that is proved")
+
+
 def test_skipping_the_checks_takes_a_proof_as_well(world: World) -> None:
     assert world.deploy("v2").green
     given = {"skip_checks": True, "reason": WHY, "approver": "bob"}
@@ -299,3 +309,25 @@ def test_what_was_forced_in_is_shown_again_when_somebody_goes_back_to_it(world: 
     assert world.promote("v3").green
     assert world.play(Verb.ROLLBACK, "production", version="v2").green
     assert [text for text in world.play(Verb.BACKUP, "production").overrides if "v2 was forced in" in text]
+
+
+def test_what_was_forced_in_is_not_said_of_the_release_that_it_replaced(world: World) -> None:
+    forged(world, approval(world))
+    assert force(world).green
+    assert world.play(Verb.ROLLBACK, "production", version="v1").green
+    assert world.play(Verb.BACKUP, "production").overrides == ()
+
+
+@pytest.mark.parametrize(("mode", "sick"), [("batch", "web2"), ("none", "web1")])
+def test_what_was_forced_in_and_stays_on_one_host_is_shown_as_well(mode: str, sick: str) -> None:
+    fleet = fleet_with("v1", rollout=f"batch: {1 if mode == 'batch' else 2}, on_host_failure: {mode}")
+    assert fleet.promote("v1").green
+    fleet.sick = {(sick, "v2")}
+    outcome = force(fleet, approver="bob")
+    assert outcome.reason is Reason.MIXED
+    assert sorted(fleet.on_each("production")) == ["v1", "v1", "v2"]
+    (shown,) = fleet.promote("v1").overrides
+    assert "v2 was forced in at" in shown
+    assert WHY in shown
+    assert fleet.on_each("production") == ["v1", "v1", "v1"]
+    assert fleet.promote("v1").overrides == ()

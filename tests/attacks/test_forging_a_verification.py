@@ -43,7 +43,8 @@ def test_what_staging_signed_is_taken(world: World) -> None:
 
 def test_an_unsigned_verification_does_not_count(world: World) -> None:
     forged(world, verification(world, "v2"))
-    refused(world.promote("v2"), world, 10, "never verified in staging")
+    refused(world.promote("v2"), world, 10, "verified in staging, which does not count: it is not signed")
+    refused(world.promote("v3"), world, 10, "never verified in staging")
 
 
 def test_an_unsigned_one_does_not_count_for_its_digest_either(world: World) -> None:
@@ -66,6 +67,7 @@ def test_one_that_somebody_else_signed_does_not_count(
     body = verification(world, "v2")
     forged(world, seal(private, verifier)(body))
     refused(world.promote("", images=by_digest(body)), world, 10, said)
+    refused(world.promote("v2"), world, 10, said)
 
 
 def test_a_key_of_another_environment_does_not_speak_for_staging(world: World) -> None:
@@ -84,7 +86,7 @@ def test_a_key_of_another_stack_does_not_speak_for_this_one(world: World) -> Non
 
 def test_a_verification_of_another_stack_is_none_of_this_one(world: World) -> None:
     forged(world, seal()(verification(world, "v2", stack="blog")))
-    refused(world.promote("v2"), world, 10, "never verified")
+    refused(world.promote("v2"), world, 10, "does not count: it speaks of stack")
 
 
 def test_a_verification_in_another_environment_is_none_in_staging(world: World) -> None:
@@ -192,6 +194,16 @@ def test_a_key_counts_in_its_time_and_unless_it_is_revoked(
     world.trust = Trust(keys=(key(**given),), holds=holds)
     body = verification(world, "v2")
     refused(world.promote("", images=by_digest(body)), world, 10, said)
+    refused(world.promote("v2"), world, 10)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_key_that_is_revoked_in_one_entry_counts_in_no_other(world: World, first: bool) -> None:
+    assert world.deploy("v2").green
+    lost, other = key(revoked=True, environments=("qa",)), key()
+    world.trust = Trust(keys=(lost, other) if first else (other, lost), holds=holds)
+    body = verification(world, "v2")
+    refused(world.promote("", images=by_digest(body)), world, 10, "which is revoked")
     refused(world.promote("v2"), world, 10)
 
 

@@ -11,9 +11,20 @@ UPLOAD = "actions/upload-artifact@ea165f8d65b6e75b540449e92b4886f43607fa02 # v4.
 SETUP_SUMMARY = "Install the locked dependencies of deploy-actions; every action does so itself when needed."
 
 _HEAD = "# Written by `make docs` from ci_lib/cli/table.py; a contract test holds the two equal.\n"
+_KEPT = "The evidence is kept as the artifact `evidence-name`, also when the step failed.\n"
 _FOOT = """\
-The evidence is kept as the artifact `evidence-name`, also when the step failed.
 [Exit codes](../../docs/reference/exit-codes.md) · [deploy.yml](../../docs/reference/deploy-yml.md)
+"""
+_KEEP = f"""\
+    - name: Keep the evidence
+      if: always() && steps.run.outputs.evidence-path != ''
+      # What was done is done: the colour of the job does not hang on the artifact store.
+      continue-on-error: true
+      uses: {UPLOAD}
+      with:
+        name: ${{{{ steps.run.outputs.evidence-name }}}}
+        path: ${{{{ steps.run.outputs.evidence-path }}}}
+        include-hidden-files: true
 """
 _START = """\
 root="$GITHUB_ACTION_PATH"
@@ -37,7 +48,7 @@ def default(option: Option) -> str:
 
 
 def action(command: Command) -> str:
-    """The action.yml of a verb."""
+    """The action.yml of a verb, or of another command that has an action."""
     lines = [f"name: deploy-actions {command.name}", f"description: {_text(command.summary)}", "inputs:"]
     for option in inputs(command):
         lines += [f"  {option.name}:", f"    description: {_text(description(option))}"]
@@ -50,18 +61,7 @@ def action(command: Command) -> str:
     gates = [_flag(option) for option in inputs(command) if option.where is Where.GATE]
     call = [command.name, *gates]
     lines += _step(command.name.capitalize(), call, env)
-    lines += [
-        "    - name: Keep the evidence",
-        "      if: always() && steps.run.outputs.evidence-path != ''",
-        "      # What was done is done: the colour of the job does not hang on the artifact store.",
-        "      continue-on-error: true",
-        f"      uses: {UPLOAD}",
-        "      with:",
-        "        name: ${{ steps.run.outputs.evidence-name }}",
-        "        path: ${{ steps.run.outputs.evidence-path }}",
-        "        include-hidden-files: true",
-    ]
-    return _HEAD + "\n".join(lines) + "\n"
+    return _HEAD + "\n".join(lines) + "\n" + (_KEEP if _leaves_evidence(command) else "")
 
 
 def setup_action() -> str:
@@ -72,7 +72,7 @@ def setup_action() -> str:
 
 
 def readme(command: Command) -> str:
-    """The README of a verb's action."""
+    """The README of that action."""
     rows = [
         (f"`{option.name}`", default_of(option, default(option)), cell(description(option)))
         for option in inputs(command)
@@ -85,9 +85,13 @@ def readme(command: Command) -> str:
         "Write the full SHA of a release in place of `v1`, and its version behind it as a comment.\n",
         "## Inputs\n\n" + table(("input", "default", "meaning"), rows),
         "## Outputs\n\n" + table(("output", "meaning"), outputs),
-        _FOOT,
+        (_KEPT if _leaves_evidence(command) else "") + _FOOT,
     ]
     return "\n".join(parts)
+
+
+def _leaves_evidence(command: Command) -> bool:
+    return "evidence-path" in [output.name for output in command.outputs]
 
 
 def _step(name: str, call: list[str], env: list[str]) -> list[str]:

@@ -82,7 +82,8 @@ class HostTarget(FakeTarget):
         services = self._fleet_world.services.get(self._host, made.release.services)
         if wanted.snapshot:
             services = self._cluster.kept[wanted.snapshot].services
-        return replace(made, release=replace(made.release, services=services))
+        beside = {"cache.environment.SIZE": self._fleet_world.beside.get(self._host, "")}
+        return replace(made, release=replace(made.release, services=services), settings=beside)
 
     def preflight(self, candidate: Candidate) -> tuple[CheckResult, ...]:
         self._reach()
@@ -111,7 +112,8 @@ class FleetWorld(World):
 
     `faults_on` maps (host, kind of step) to what it raises there, `unplugged_after` holds such pairs after
     which the host does not answer any more; `sick` holds (host, version) that never become healthy,
-    `refusing` those whose checks fail; `services` is what a host makes of the services, where it differs.
+    `refusing` those whose checks fail; `services` is what a host makes of the services, where it differs,
+    and `beside` the hash of a setting of its service that is not managed.
     """
 
     rollout: str = "batch: 1"
@@ -122,6 +124,7 @@ class FleetWorld(World):
     sick: set[tuple[str, str]] = field(default_factory=set)
     refusing: set[tuple[str, str]] = field(default_factory=set)
     services: dict[str, str] = field(default_factory=dict)
+    beside: dict[str, str] = field(default_factory=dict)
     done: list[tuple[str, str]] = field(default_factory=list)
     watch: Callable[[str], None] | None = None
     """Called with every tick, as something that happens meanwhile."""

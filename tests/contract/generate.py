@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from ci_lib.cli.table import VERBS
+from ci_lib.cli.table import ACTIONS
 from ci_lib.config.reference import reference
 from ci_lib.config.schema import text as schema
 from tests.contract import gitlab_files
@@ -16,8 +16,8 @@ ROOT = Path(__file__).parents[2]
 def files() -> Mapping[str, str]:
     """Path in the repository → what the file must hold."""
     verbs = {
-        f"actions/{verb.name}/{name}": make(verb)
-        for verb in VERBS
+        f"actions/{command.name}/{name}": make(command)
+        for command in ACTIONS
         for name, make in (("action.yml", action), ("README.md", readme))
     }
     return {

@@ -12,13 +12,15 @@ _COMMANDS = """\
 
 <!-- Written by `make docs` from ci_lib/cli/table.py; a contract test holds the two equal. -->
 
-Verbs change something and each has an action of the same name: `uses: org/deploy-actions/VERB@v1`. An option
-is, under its name, also the input of the action. A flag beats the environment variable, which beats the
+Each verb, and `plan`, has an action of the same name: `uses: org/deploy-actions/VERB@v1`. An option is,
+under its name, also the input of the action. A flag beats the environment variable, which beats the
 default; an empty variable counts as none. Options without a variable come from the flag alone: those that
 open a gate (an action hands its input on as the flag), and those that make sense on a terminal only, which
 are no inputs. Options that may be repeated take several values from their variable or input, separated by
 white space. A secret is never a flag, since every process list shows those.
 """
+
+_SAME = "Every verb has the same ones. `plan`, which has an action too, has `plan-hash` alone.\n"
 
 _EXIT_CODES = """\
 # Exit codes, reason codes, statuses
@@ -49,7 +51,7 @@ def commands() -> str:
     parts = [
         _COMMANDS,
         *(_command(command) for command in (*VERBS, *COMMANDS)),
-        "## Outputs\n\nEvery action has the same ones.\n\n" + table(("output", "meaning"), outputs),
+        f"## Outputs\n\n{_SAME}\n" + table(("output", "meaning"), outputs),
     ]
     return "\n".join(parts)
 

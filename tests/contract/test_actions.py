@@ -10,14 +10,15 @@ import pytest
 from ruamel.yaml import YAML
 
 from ci_lib.cli.options import Kind, Where
-from ci_lib.cli.table import VERBS, Command
+from ci_lib.cli.table import ACTIONS, VERBS, Command
 from ci_lib.report.outputs import outputs
 from tests.contract.generate import ROOT, files
 from tests.golden.outcomes import DEPLOYED
 
-ALL = pytest.mark.parametrize("verb", VERBS, ids=[verb.name for verb in VERBS])
+ALL = pytest.mark.parametrize("verb", ACTIONS, ids=[verb.name for verb in ACTIONS])
+VERB = pytest.mark.parametrize("verb", VERBS, ids=[verb.name for verb in VERBS])
 GENERATED = files()
-FOLDERS = ["_setup", *(verb.name for verb in VERBS)]
+FOLDERS = ["_setup", *(verb.name for verb in ACTIONS)]
 
 
 def loaded(path: Path) -> dict[str, Any]:
@@ -52,14 +53,20 @@ def test_inputs_are_the_options_that_are_not_for_a_terminal(verb: Command) -> No
 
 
 @ALL
-def test_outputs_are_what_a_run_writes(verb: Command) -> None:
+def test_outputs_are_those_of_the_table_and_come_from_the_run(verb: Command) -> None:
     declared = action(verb.name)["outputs"]
     assert {name: made["value"] for name, made in declared.items()} == {
-        name: f"${{{{ steps.run.outputs.{name} }}}}" for name in outputs(DEPLOYED)
+        output.name: f"${{{{ steps.run.outputs.{output.name} }}}}" for output in verb.outputs
     }
     assert {name: made["description"] for name, made in declared.items()} == {
         output.name: output.help for output in verb.outputs
     }
+
+
+def test_verbs_hand_on_what_a_run_writes_and_a_plan_its_hash() -> None:
+    assert all([output.name for output in verb.outputs] == list(outputs(DEPLOYED)) for verb in VERBS)
+    others = {command.name: [one.name for one in command.outputs] for command in ACTIONS[len(VERBS) :]}
+    assert others == {"plan": ["plan-hash"]}
 
 
 @ALL
@@ -81,7 +88,7 @@ def test_a_verb_has_an_action_a_module_and_is_explained(verb: Command) -> None:
     assert verb.name in (ROOT / "README.md").read_text("utf-8")
 
 
-@ALL
+@VERB
 def test_the_evidence_is_kept_when_the_verb_failed(verb: Command) -> None:
     keep = action(verb.name)["runs"]["steps"][-1]
     assert keep["if"].startswith("always() && ")
@@ -134,7 +141,7 @@ def called(release: Path, path: str, **env: str) -> str:
 
 @pytest.mark.parametrize("prefix", ["", "actions/"])
 def test_every_action_finds_the_start_in_both_layouts(release: Path, prefix: str) -> None:
-    for verb in VERBS:
+    for verb in ACTIONS:
         assert called(release, prefix + verb.name) == f"<{verb.name}>"
     assert called(release, f"{prefix}_setup") == "<--version>"
 

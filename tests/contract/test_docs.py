@@ -152,6 +152,18 @@ def test_a_relative_link_leads_to_a_file_and_a_heading(page: Path) -> None:
             assert heading in headings(target), found["target"]
 
 
+def test_every_row_of_the_threat_model_names_tests_that_exist() -> None:
+    """The last column of a row: files of tests, or "there" for that of the row before."""
+    text = (ROOT / "docs" / "threat-model.md").read_text("utf-8")
+    rows = re.findall(r"^\| (?!an attacker|-)(?P<who>.*?) \|.*\| (?P<where>.*) \|$", text, re.MULTILINE)
+    assert len(rows) > 20
+    assert rows[0][1] != "there"
+    for who, where in rows:
+        named = re.findall(r"`(tests/[\w/]+\.py)`", where)
+        assert named or where == "there", who
+        assert [name for name in named if "def test_" not in (ROOT / name).read_text("utf-8")] == [], who
+
+
 def headings(page: Path) -> set[str]:
     """The anchors that GitHub gives to a page's headings."""
     titles = re.findall(r"^#+ (.+)$", _FENCE.sub("", page.read_text("utf-8")), re.MULTILINE)

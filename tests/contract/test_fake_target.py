@@ -16,8 +16,11 @@ from ci_lib.engine.recover import unfinished
 from ci_lib.engine.standing import standing
 from ci_lib.engine.tools import Request
 from ci_lib.ports.protocols import Ran, TimedOut, Unreachable
+from ci_lib.records import ledger
+from ci_lib.records.chain import check
 from ci_lib.report.verdict import verdict
 from tests.contract.fake_target import DATABASES, FakeTarget, Killed, World, cannot_decide, digest, image
+from tests.fakes import quiet
 
 HOOKS = """\
     hooks:
@@ -814,6 +817,31 @@ class TestLedgerGone:
         assert not any(body.get("late") for body in world.store.bodies())
         assert world.store.history.count("| deploy | v2 | success |") == 1
         ends(world.promote("v2"), Status.DEPLOYED, Reason.DEPLOYED, 0)
+
+    def test_what_another_run_recorded_meanwhile_is_not_recorded_late_once_more(self) -> None:
+        world = with_v1()
+        _goes_after(world, 1)
+        ends(world.deploy("v2"), Status.DEPLOYED, Reason.RECORD, 24)
+        _comes_back(world)
+        before = len(world.store.bodies())
+        others: list[Outcome] = []
+
+        def takes_over(tick: str) -> None:
+            """The ledger was read, and the records are about to be written."""
+            assert tick.startswith("append deploy outcome")
+            world.store.tick = quiet
+            world.state().expire()
+            others.append(world.deploy("v9", owner="run-3"))
+
+        world.store.tick = takes_over
+        ends(world.play(Verb.FINALIZE), Status.REFUSED, Reason.LOST_LOCK, 13)
+        assert [outcome.reason for outcome in others] == [Reason.DEPLOYED]
+        added = world.store.bodies()[before:]
+        assert [body["type"] for body in added if body.get("late")] == ["deploy", "verified"]
+        assert [bool(body.get("late")) for body in added[:3]] == [True, True, False]
+        served = ledger.last_served(check(world.store.read("shop")), "staging")
+        assert served is not None
+        assert (served.version, world.serves()) == ("v9", "v9"), "the newest record is of what serves"
 
     def test_a_red_outcome_keeps_its_reason_and_is_recorded_late_with_its_bad_mark(self) -> None:
         world = with_v1(failing={"v2"})

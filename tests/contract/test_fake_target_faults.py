@@ -15,6 +15,7 @@ from ci_lib.engine.recover import unfinished
 from ci_lib.records import schemas
 from ci_lib.records.chain import check
 from tests.contract.fake_target import DATABASES, Killed, World, image
+from tests.contract.snapshots import Played
 from tests.contract.test_migrations import AGREED, HEADS, REVERSIBLE
 
 Story = Callable[[World], Outcome]
@@ -145,10 +146,20 @@ STORIES: dict[str, tuple[Callable[[], World], Story, set[str]]] = {
 }
 
 
+PLAYED = Played()
+
+
+def begun(name: str) -> World:
+    """The world in which a story begins, with no tick yet."""
+    start = STORIES[name][0]
+    world = PLAYED.copy(start, start)
+    world.ticks.clear()
+    return world
+
+
 def positions() -> Iterator[object]:
-    for name, (start, story, _) in STORIES.items():
-        world = start()
-        world.ticks.clear()
+    for name, (_, story, _) in STORIES.items():
+        world = begun(name)
         story(world)
         for number, tick in enumerate(world.ticks):
             yield pytest.param(name, number, id=f"{name}-{number}-{tick}")
@@ -160,14 +171,18 @@ EVERYWHERE = tuple(positions())
 def interrupted(
     name: str, number: int, by: type[BaseException] = Killed
 ) -> tuple[World, set[str], Outcome | None]:
-    start, story, allowed = STORIES[name]
-    world = start()
-    world.ticks.clear()
+    """The story up to this tick, what it may end as, and its outcome where it was not killed."""
+    world, outcome = PLAYED.copy((name, number, by), lambda: _interrupted(name, number, by))
+    return world, STORIES[name][2], outcome
+
+
+def _interrupted(name: str, number: int, by: type[BaseException]) -> tuple[World, Outcome | None]:
+    world, story = begun(name), STORIES[name][1]
     world.stop_at, world.stop_with = number, by
     try:
-        return world, allowed, story(world)
+        return world, story(world)
     except Killed:
-        return world, allowed, None
+        return world, None
 
 
 def known_state(world: World) -> None:

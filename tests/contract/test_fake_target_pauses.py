@@ -11,7 +11,7 @@ from ci_lib.domain.reasons import Reason, Verb
 from ci_lib.records import ledger
 from ci_lib.records.chain import check
 from tests.contract.fake_target import World
-from tests.contract.test_fake_target_faults import EVERYWHERE, STORIES, interrupted, known_state
+from tests.contract.test_fake_target_faults import EVERYWHERE, STORIES, begun, interrupted, known_state
 
 AT_WORK = ("in ", "half ")
 """Ticks in the middle of what one command does on a host: it goes on while its client is paused."""
@@ -41,9 +41,7 @@ def true_records(world: World) -> None:
 
 @pytest.mark.parametrize(("name", "number"), EVERYWHERE)
 def test_a_run_that_was_paused_anywhere_leaves_alone_what_another_one_did(name: str, number: int) -> None:
-    start, story, _ = STORIES[name]
-    world = start()
-    world.ticks.clear()
+    world, story = begun(name), STORIES[name][1]
     others: list[tuple[str, Outcome]] = []
     take_over(world, others)
     world.pause_at = number
@@ -66,10 +64,8 @@ def test_a_run_that_was_paused_anywhere_leaves_alone_what_another_one_did(name: 
 @pytest.mark.parametrize("name", ["deploy", "deploy that fails", "rollback with its schema", "restore"])
 def test_clearing_up_that_was_paused_anywhere_leaves_alone_what_another_run_did(name: str) -> None:
     """A kill at every tick of the story; each time a pause at another fifth of the ticks of clearing up."""
-    start, story, _ = STORIES[name]
-    counted = start()
-    counted.ticks.clear()
-    story(counted)
+    counted = begun(name)
+    STORIES[name][1](counted)
     for number in range(len(counted.ticks)):
         for pause in range(number % 5, 60, 5):
             world, _, _ = interrupted(name, number)

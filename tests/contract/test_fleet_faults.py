@@ -13,6 +13,7 @@ from ci_lib.domain.reasons import Exit, Reason, Status, Verb
 from ci_lib.engine.recover import unfinished
 from tests.contract.fake_fleet import HOSTS, FleetWorld, broken, fleet_with
 from tests.contract.fake_target import Killed
+from tests.contract.snapshots import Played
 
 Story = Callable[[FleetWorld], Outcome]
 OLD, NEW = ["v1"] * 3, ["v2"] * 3
@@ -75,10 +76,20 @@ STORIES: dict[str, tuple[Callable[[], FleetWorld], Story, list[list[str]]]] = {
 """What each story may end as, host by host; nothing else, whatever happens."""
 
 
+PLAYED = Played()
+
+
+def begun(name: str) -> FleetWorld:
+    """The world in which a story begins, with no tick yet."""
+    start = STORIES[name][0]
+    world = PLAYED.copy(start, start)
+    world.ticks.clear()
+    return world
+
+
 def positions() -> Iterator[object]:
-    for name, (start, story, _) in STORIES.items():
-        world = start()
-        world.ticks.clear()
+    for name, (_, story, _) in STORIES.items():
+        world = begun(name)
         story(world)
         for number, tick in enumerate(world.ticks):
             yield pytest.param(name, number, id=f"{name}-{number}-{tick}")
@@ -92,14 +103,18 @@ HERE_AND_THERE = EVERYWHERE[::4]
 def interrupted(
     name: str, number: int, by: type[BaseException] = Killed
 ) -> tuple[FleetWorld, list[list[str]], Outcome | None]:
-    start, story, allowed = STORIES[name]
-    world = start()
-    world.ticks.clear()
+    """The story up to this tick, what it may end as, and its outcome where it was not killed."""
+    world, outcome = PLAYED.copy((name, number, by), lambda: _interrupted(name, number, by))
+    return world, STORIES[name][2], outcome
+
+
+def _interrupted(name: str, number: int, by: type[BaseException]) -> tuple[FleetWorld, Outcome | None]:
+    world, story = begun(name), STORIES[name][1]
     world.stop_at, world.stop_with = number, by
     try:
-        return world, allowed, story(world)
+        return world, story(world)
     except Killed:
-        return world, allowed, None
+        return world, None
 
 
 def healed(world: FleetWorld) -> FleetWorld:

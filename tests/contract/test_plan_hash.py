@@ -12,6 +12,7 @@ from ci_lib.engine.naming import named_images
 from ci_lib.engine.proposal import proposed
 from ci_lib.engine.survey import read_chain, survey_deploy
 from ci_lib.engine.tools import Request
+from tests.contract.fake_fleet import fleet_with
 from tests.contract.fake_target import FakeTarget, World, digest
 from tests.contract.test_fake_target import ends, with_v1
 
@@ -91,6 +92,21 @@ def test_files_that_changed_are_refused() -> None:
     found = planned(world, "v2")
     world.files = "files 2"
     refused(world, "what differs: the stack's files", plan_hash=found.hash)
+
+
+def test_a_service_that_is_not_managed_and_changed_on_another_host_is_refused() -> None:
+    world = fleet_with("v1", rollout="batch: 1")
+    found = planned(world, "v2")
+    assert world.deploy("v2", plan_hash=found.hash).green
+    found = planned(world, "v3")
+    world.beside["web2"] = "other"
+    done = len(world.done)
+    outcome = world.deploy("v3", plan_hash=found.hash)
+    ends(outcome, Status.REFUSED, Reason.POLICY, 12)
+    assert outcome.failure is not None
+    assert "what differs: the settings of services" in outcome.failure.cause
+    assert world.on_each() == ["v2", "v2", "v2"]
+    assert len(world.done) == done
 
 
 def test_a_deploy_in_between_is_refused() -> None:

@@ -23,6 +23,7 @@ TEMPLATES = ROOT / "templates" / ".github"
 STAND_IN = ROOT / "tests" / "lab" / "upload-artifact"
 ACTED = ("actions", "ci_lib", "requirements", "pyproject.toml")
 """What a release holds that the actions use."""
+TOKEN = {"GITHUB_TOKEN": "a-token-that-any-registry-of-the-laboratory-takes"}
 
 
 def act_binary() -> str | None:
@@ -60,8 +61,12 @@ class Ran:
 
     @property
     def summaries(self) -> list[str]:
-        """The job summary, a text for each step that wrote one."""
-        return [line["content"] for line in self.log if line.get("command") == "summary"]
+        """The job summary, a text for each step that wrote one.
+
+        act tells twice of a page that the last step of an action wrote: as that step's and as the action's.
+        """
+        pages = [line["content"] for line in self.log if line.get("command") == "summary"]
+        return [page for page, before in zip(pages, ["", *pages], strict=False) if page != before]
 
     @property
     def artifacts(self) -> list[str]:
@@ -90,6 +95,9 @@ class Caller:
     env: dict[str, str] = field(default_factory=dict)
     stand_ins: dict[str, Path] = field(default_factory=dict)
     """Actions of others, as `owner/name@commit`, and what takes their place."""
+    secrets: dict[str, str] = field(default_factory=dict)
+    variables: dict[str, str] = field(default_factory=dict)
+    """What the forge's settings hold: a job sees of them what its workflow takes."""
     runs: int = 0
 
     def workflow(self, name: str, text: str | None = None) -> None:
@@ -117,13 +125,13 @@ class Caller:
     ) -> subprocess.Popen[str]:
         """Start a workflow and do not wait for it."""
         self.runs += 1
-        upload = UPLOAD.partition(" ")[0]
+        stand_ins = {UPLOAD.partition(" ")[0]: STAND_IN} | self.stand_ins
         options = (
             *("-P", "ubuntu-latest=-self-hosted", "--json", "-W", f".github/workflows/{workflow}"),
-            "--secret=GITHUB_TOKEN=a-token-that-any-registry-of-the-laboratory-takes",
+            f"--secret-file={self._settings('secrets', TOKEN | self.secrets)}",
+            f"--var-file={self._settings('vars', self.variables)}",
             f"--local-repository=org/deploy-actions@v1={release}",
-            f"--local-repository={upload}={STAND_IN}",
-            *(f"--local-repository={name}={folder}" for name, folder in self.stand_ins.items()),
+            *(f"--local-repository={name}={folder}" for name, folder in stand_ins.items()),
             *(f"--artifact-server-path={self._store}", "--artifact-server-addr=127.0.0.1"),
             *(f"--artifact-server-port={free_port()}", "--no-cache-server"),
             *(f"--input={name.replace('_', '-')}={value}" for name, value in inputs.items()),
@@ -141,11 +149,17 @@ class Caller:
     def finish(self, process: subprocess.Popen[str]) -> Ran:
         """Wait for a started workflow; the limit is for the day on which act hangs."""
         try:
-            out, errors = process.communicate(timeout=300)
+            out, errors = process.communicate(timeout=600)
         except subprocess.TimeoutExpired:
             process.kill()
             raise
         return Ran(code=process.returncode, log=list(_lines(out)), store=self._store, errors=errors)
+
+    def _settings(self, name: str, values: dict[str, str]) -> Path:
+        """A file beside the repository; JSON is YAML, which act reads with lines and all."""
+        file = self.folder.parent / f"{name}.yml"
+        file.write_text(json.dumps(values))
+        return file
 
     @property
     def _store(self) -> Path:

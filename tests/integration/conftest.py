@@ -79,6 +79,16 @@ def mariadb_image(require: Require, engine: None) -> str:
 @pytest.fixture
 def project(engine: None) -> Iterator[str]:
     """A name nobody else has for a Compose project; what `NAME` and `NAME-…` left behind is removed."""
+    yield from _project()
+
+
+@pytest.fixture(scope="module")
+def shared_project(engine: None) -> Iterator[str]:
+    """The same for the tests of a module that share what they look at and put back what they change."""
+    yield from _project()
+
+
+def _project() -> Iterator[str]:
     name = f"lab-{uuid.uuid4().hex[:10]}"
     yield name
     remove_projects(name)

@@ -1,6 +1,7 @@
 """examples/orders as a caller's repository: pushed twice, the second time with a migration that fails.
 
 Only what names machines is changed in it: hosts, paths, registry, and the images that nobody here can pull.
+And what makes it wait: limits of CPU, and how often the engine looks at health.
 """
 
 import json
@@ -47,6 +48,8 @@ class OrdersStage:
         layer = base(repository)
         stage = cls(Caller(folder=repository, cache=cache), folder, project)
         stage.edit("stacks/orders/docker-compose.yml", "postgres:16-alpine", database)
+        stage.edit("stacks/orders/docker-compose.yml", "cpus: 0.5", "cpus: 1")
+        stage.edit("stacks/orders/docker-compose.yml", "interval: 5s", "interval: 2s")
         config = YAML(typ="safe").load((repository / "deploy.yml").read_text())
         stage.at_home(config, hello.reference("acme/orders"), layer)
         (repository / "deploy.yml").write_text(json.dumps(config))

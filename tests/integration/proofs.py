@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from ci_lib.domain.images import Reference
 from ci_lib.images.attach import attach, attached
+from ci_lib.images.attach_bundle import attach_bundle, attached_bundles
 from ci_lib.images.credentials import Credential
 from ci_lib.images.keep import keep
 from ci_lib.images.push import WritableRegistry
@@ -138,6 +139,12 @@ class Repository:
     def attached(self, digest: str, kind: str = VSA) -> tuple[bytes, ...]:
         return attached(self.at(digest), kind, **self.tools)
 
+    def bundle(self, digest: str, signed: bytes, kind: str = VSA) -> None:
+        attach_bundle(self.at(digest), signed, kind, **self.tools)
+
+    def bundles(self, digest: str, kind: str = VSA) -> tuple[bytes, ...]:
+        return attached_bundles(self.at(digest), kind, **self.tools)
+
     def keep(self, digest: str, tag: str) -> tuple[str, ...]:
         return keep(self.at(digest), tag, **self.tools)
 
@@ -160,3 +167,13 @@ def verify(
     known = ("--key", public, "--type", kind, "--insecure-ignore-tlog")
     name = f"{repository.name}@{digest}"
     return cosign("verify-attestation", *known, *more, "--allow-http-registry", name, home=home)
+
+
+def verify_bundle(
+    repository: Repository, digest: str, public: Path, *more: str | Path, home: Path, kind: str = VSA
+) -> subprocess.CompletedProcess[str]:
+    """The same for what lies there as a bundle: cosign 2 has to be told, and wants a trusted root to open."""
+    root = home / "no-root.json"
+    root.write_text('{"mediaType": "application/vnd.dev.sigstore.trustedroot+json;version=0.1"}')
+    options = ("--new-bundle-format", "--trusted-root", root)
+    return verify(repository, digest, public, *options, *more, home=home, kind=kind)

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,10 +15,13 @@ from pathlib import Path
 import pytest
 
 from ci_lib.cli.demo_files import write_demo
+from tests.contract.action_files import UPLOAD
+from tests.integration import act_guarded
 from tests.integration.act_story import GOOD, WRONG, Stage, Story
 from tests.integration.act_support import STAND_IN, TEMPLATES, Caller, Ran, act_binary, release
 from tests.integration.conftest import Require
 from tests.integration.orders_story import BROKEN, OrdersStage
+from tests.integration.shop import START
 from tests.lab import examples
 from tests.lab.components import remove_projects, wait_for
 from tests.lab.images import Hello
@@ -40,7 +44,7 @@ jobs:
 NOTHING = """\
 name: nothing
 description: Takes the place of an action whose work is done.
-inputs: {version: {default: ""}, node-version: {default: ""}}
+inputs: {version: {}, node-version: {}, name: {}, path: {}, include-hidden-files: {}}
 runs: {using: composite, steps: [{run: "true", shell: bash}]}
 """
 
@@ -99,10 +103,10 @@ def hello_caller(set_up: tuple[Path, Ran], tmp_path: Path) -> Iterator[Caller]:
     config.write_text(text)
     ready.write_text(f'import os\nos.chdir("{tmp_path}")\n' + ready.read_text())
     yield Caller(folder=folder, cache=set_up[0])
-    for book in (tmp_path / "run").glob("*/book.json"):
-        for started in json.loads(book.read_text())["started"].values():
+    for run_dir in (tmp_path / "run").glob("*"):
+        for started in started_in(run_dir):
             with contextlib.suppress(ProcessLookupError):
-                os.kill(started["pid"], signal.SIGKILL)
+                os.kill(started, signal.SIGKILL)
 
 
 @pytest.fixture(scope="module")
@@ -133,14 +137,41 @@ def example(
     """An example's repository; the actions that install uv, Node.js and pnpm find them there already."""
     require("uv and pnpm", examples.missing())
     folder = examples.copy(request.param, tmp_path / "caller")
-    nothing = tmp_path / "nothing"
-    nothing.mkdir()
-    (nothing / "action.yml").write_text(NOTHING)
+    nothing = action_that_does_nothing(tmp_path)
     used = re.findall(r"uses: (\S+@[0-9a-f]{40})", (folder / ".github/workflows/ci.yml").read_text())
     stand_ins = {name: nothing for name in used if not name.startswith("actions/checkout@")}
     return Caller(
         folder=folder, cache=set_up[0], env=examples.environment(tmp_path / "bin"), stand_ins=stand_ins
     )
+
+
+def started_in(run_dir: Path) -> list[int]:
+    """The processes that an environment of the demo's project has started last."""
+    book = run_dir / "book.json"
+    started = json.loads(book.read_text())["started"].values() if book.exists() else ()
+    return [process["pid"] for process in started]
+
+
+def action_that_does_nothing(folder: Path) -> Path:
+    """What takes the place of an action that a test does not need."""
+    nothing = folder / "nothing"
+    nothing.mkdir()
+    (nothing / "action.yml").write_text(NOTHING)
+    return nothing
+
+
+def add_version(caller: Caller, version: str) -> None:
+    """A build of the demo's project that is another than v1, and as good."""
+    builds = caller.folder / "builds" / "hello"
+    shutil.copytree(builds / "v1", builds / version)
+    with (builds / version / "app.py").open("a") as app:
+        app.write(f"# {version}\n")
+
+
+def deploy_by_hand(caller: Caller, version: str, *words: str) -> None:
+    """Bring a version into staging without act, where it does not matter how it came there."""
+    argv = [*START, "deploy", "--environment", "staging", "--version", version, *words]
+    subprocess.run(argv, cwd=caller.folder, capture_output=True, check=True, timeout=60)
 
 
 def without_build(text: str) -> str:
@@ -201,21 +232,78 @@ def test_processes_are_released_where_there_is_no_docker(
     assert_released(ran, "hello", version, built=False)
 
 
+def test_a_policy_takes_what_was_signed_a_plan_binds_and_drift_is_seen(
+    hello_caller: Caller, releases: dict[str, Path], tmp_path: Path
+) -> None:
+    caller = hello_caller
+    act_guarded.prepare(caller)
+    deploy_by_hand(caller, "v1", "--config", "unsigned.yml")
+    caller.stand_ins = {UPLOAD.partition(" ")[0]: action_that_does_nothing(tmp_path)}
+    add_version(caller, "v3")
+    caller.commit()
+
+    ran = caller.act(releases["copies"], "signed.yml", "workflow_dispatch")
+    assert ran.code == 0, str(ran)
+    assert [line for line in verdicts(ran) if "production" in line] == [
+        "### ⛔ hello production refused v1: it is not verified",
+        "### ⛔ hello production refused v1: it is not verified",
+        "### ✅ hello production runs v1",
+    ]
+    assert "which does not count: it is not signed" in ran.summaries[0]
+    assert "which does not count: it is signed by SHA256:" in ran.summaries[2]
+    assert not any(line in ran.said for line in caller.secrets["SIGNING_KEY"].splitlines()[1:-1])
+
+    ran = caller.act(releases["links"], "drift.yml", "schedule")
+    assert ran.code == 0, str(ran)
+    assert verdicts(ran) == ["### ✅ hello production is as it was deployed"]
+
+    ran = caller.act(releases["copies"], "plan.yml", "workflow_dispatch", version="v3")
+    assert ran.code == 0, str(ran)
+    assert verdicts(ran) == [
+        "### Plan: hello production `v1` → `v3`",
+        "### ✅ hello production runs v3",
+        "### ⛔ hello production refused v3: refused by policy",
+        "### ❌ hello production is untouched: the request cannot be carried out",
+    ]
+    assert "what differs: what serves now" in ran.summaries[2]
+
+    for started in started_in(tmp_path / "run" / "production"):
+        os.kill(started, signal.SIGKILL)
+    ran = caller.act(releases["copies"], "drift.yml", "schedule")
+    assert ran.code == 1, str(ran)
+    (page,) = ran.summaries
+    assert page.startswith("### ❌ hello production has drifted: it is not as it was deployed")
+    assert "| ❌ | instances of web | 0 running, 1 stopped | 1 running |" in page
+    assert "exit status 4" in [line["msg"].strip() for line in ran.log]
+
+
 @pytest.mark.parametrize(
-    ("example", "jobs"), [("orders", 6), ("board", 4)], indirect=["example"], ids=["orders", "board"]
+    ("example", "jobs", "passed"),
+    [
+        ("orders", ("format", "lint", "types", "test", "integration", "secrets"), 9),
+        ("board", ("lint", "types", "test", "integration"), 14),
+    ],
+    indirect=["example"],
+    ids=["orders", "board"],
 )
-def test_a_pull_request_to_an_example_opens_its_gate(
-    example: Caller, jobs: int, releases: dict[str, Path], postgres_image: str
+def test_a_pull_request_to_an_example_is_linted_and_tested_and_opens_its_gate(
+    example: Caller, jobs: tuple[str, ...], passed: int, releases: dict[str, Path], postgres_image: str
 ) -> None:
     example.env["POSTGRES_IMAGE"] = postgres_image
 
     ran = example.act(releases["copies"], "ci.yml", "pull_request")
 
     assert ran.code == 0, str(ran)
-    assert verdicts(ran) == [f"### ✅ The gate is open: {jobs} jobs passed"]
+    assert verdicts(ran) == [f"### ✅ The gate is open: {len(jobs)} jobs passed"]
     assert ran.artifacts == ["evidence-lint-test-none-none-1"]
     (evidence,) = ran.evidence("evidence-lint-test-none-none-1")
     assert {"findings.json", "junit.xml", "summary.md", "manifest.json"} <= evidence.keys()
+    found = {job["name"]: job for job in json.loads(evidence["result.json"])["jobs"]}
+    assert tuple(found) == jobs
+    assert {(job["mark"], job["why"]) for job in found.values()} == {("passed", "")}
+    assert found["test"]["tests"]["passed"] == passed
+    assert found["test"]["coverage"] >= found["test"]["threshold"] == 0.8
+    assert found["integration"]["tests"] == {"passed": 1, "failed": 0, "skipped": 0}
 
 
 def test_a_push_to_orders_brings_its_schema_along_and_a_broken_migration_leaves_everything(
@@ -315,7 +403,7 @@ def test_a_cancelled_run_is_cleared_up_by_finalize(
     caller.workflow("slow.yml", SLOW)
     caller.commit()
     run = (releases["links"], "slow.yml", "workflow_dispatch")
-    assert caller.act(*run, version="v1").code == 0
+    deploy_by_hand(caller, "v1")
 
     # As GitHub cancels: it signals the process that the step's shell became.
     with caller.start(*run, version="slow1") as process:

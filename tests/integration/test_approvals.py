@@ -187,8 +187,10 @@ def test_a_file_counts_where_codeowners_names_its_approver(
     assert said in guarded.force("v3", ends=12)["failure"]["cause"]
 
 
-def test_a_file_of_somewhere_else_or_of_no_shape_opens_nothing(guarded: Guarded) -> None:
+def test_a_file_that_ended_is_of_somewhere_else_or_of_no_shape_opens_nothing(guarded: Guarded) -> None:
     wanted = digest(guarded, "v3")
+    guarded.file(wanted, until="'2026-01-02T03:04:05Z'")
+    assert "it ended at 2026-01-02 03:04 UTC" in guarded.force("v3", ends=12)["failure"]["cause"]
     for changes in ({"environment": "staging"}, {"gate": "everything"}, {"until": "soon"}):
         guarded.file(wanted, **changes)
         guarded.force("v3", ends=12)

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,13 @@ PIN = "compose.override.yaml"
 def shop(tmp_path: Path, project: str, hello: Hello) -> Shop:
     """v1 serves in staging, with a file beside the Compose file."""
     made = Shop(folder=tmp_path, project=project, hello=hello, small=True)
+    return served(made)
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory, shared_project: str, hello: Hello) -> Shop:
+    """The same for several tests, each of which leaves it as it was."""
+    made = Shop(folder=tmp_path_factory.mktemp("shared"), project=shared_project, hello=hello, small=True)
     return served(made)
 
 
@@ -64,6 +73,17 @@ def drifted(shop: Shop, *names: str) -> dict[str, str]:
     return wrong(called)
 
 
+@contextmanager
+def edited(*paths: Path, text: bytes) -> Iterator[None]:
+    """In the block the files hold that text."""
+    before = {path: path.read_bytes() for path in paths}
+    for path in paths:
+        path.write_bytes(text)
+    yield
+    for path, data in before.items():
+        path.write_bytes(data)
+
+
 def by_hand(shop: Shop, services: dict[str, Any], *words: str) -> None:
     """`docker compose up` by somebody with a file of their own, in our project."""
     folder = shop.folder / "by-hand"
@@ -100,35 +120,34 @@ def test_a_container_without_our_labels(shop: Shop) -> None:
     assert "deploy-actions.release" in found["labels of nginx"]
 
 
-def test_files_and_the_pin_edited_by_hand(shop: Shop) -> None:
-    run = shop.run_dir("staging")
+def test_files_and_the_pin_edited_by_hand(shared: Shop) -> None:
+    run = shared.run_dir("staging")
     (run / "site.conf").write_text("edited")
     (run / "data.txt").write_text("of the application, and none of ours")
     (run / ".env").write_text("SECRET=changed\n")
-    assert drifted(shop, "file site.conf") == {"file site.conf": "changed"}
-    again = shop.call("deploy", "staging", "--version", "v1")
+    assert drifted(shared, "file site.conf") == {"file site.conf": "changed"}
+    again = shared.call("deploy", "staging", "--version", "v1")
     assert (again.code, again.status) == (0, "unchanged"), "the page says so, and how the file comes back"
-    drifted(shop, "file site.conf")
+    drifted(shared, "file site.conf")
     (run / "site.conf").unlink()
-    assert drifted(shop, "file site.conf") == {"file site.conf": "missing, or no plain file"}
+    assert drifted(shared, "file site.conf") == {"file site.conf": "missing, or no plain file"}
     (kept,) = (run / ".deploy-actions" / "releases").glob("*/files/site.conf")
     shutil.copy2(kept, run / "site.conf")
     pin = (run / PIN).read_text()
     (run / PIN).write_text(pin.replace("v1@", "v2@"))
-    assert drifted(shop, f"pin {PIN}") == {f"pin {PIN}": "changed"}
+    assert drifted(shared, f"pin {PIN}") == {f"pin {PIN}": "changed"}
     (run / PIN).write_text(pin)
     (run / "docker-compose.override.yml").write_text("services: {}\n")
-    drifted(shop, "override docker-compose.override.yml")
+    drifted(shared, "override docker-compose.override.yml")
     (run / "docker-compose.override.yml").unlink()
-    assert look(shop).code == 0
+    assert look(shared).code == 0
 
 
-def test_the_kept_files_edited_along_with_the_others(shop: Shop) -> None:
-    run = shop.run_dir("staging")
+def test_the_kept_files_edited_along_with_the_others(shared: Shop) -> None:
+    run = shared.run_dir("staging")
     (kept,) = (run / ".deploy-actions" / "releases").glob("*/files/site.conf")
-    for path in (run / "site.conf", kept):
-        path.write_text("edited")
-    drifted(shop, "kept files")
+    with edited(run / "site.conf", kept, text=b"edited"):
+        drifted(shared, "kept files")
 
 
 def test_a_stray_container_a_stopped_one_and_none_at_all(shop: Shop) -> None:
@@ -183,10 +202,10 @@ def test_an_adopted_release_that_came_back_is_clean(tmp_path: Path, project: str
     drifted(shop, "file docker-compose.yml")
 
 
-def test_a_damaged_ledger_decides_nothing(shop: Shop) -> None:
-    ledger = shop.records / "stacks" / "shop" / "ledger.jsonl"
-    ledger.write_bytes(ledger.read_bytes().replace(b'"v1"', b'"v9"'))
-    called = look(shop)
+def test_a_damaged_ledger_decides_nothing(shared: Shop) -> None:
+    ledger = shared.records / "stacks" / "shop" / "ledger.jsonl"
+    with edited(ledger, text=ledger.read_bytes().replace(b'"v1"', b'"v9"')):
+        called = look(shared)
     assert (called.code, called.result["reason_code"]) == (11, "cannot_decide"), called
 
 

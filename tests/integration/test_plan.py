@@ -16,15 +16,23 @@ SECRET = "correct-horse-battery"
 @pytest.fixture
 def shop(tmp_path: Path, project: str, hello: Hello) -> Shop:
     """v1 serves in staging, v2 is pushed; the service has a setting and a secret of the host's `.env`."""
+    return served(Shop(folder=tmp_path, project=project, hello=hello, small=True))
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory, shared_project: str, hello: Hello) -> Shop:
+    """The same for the tests that deploy nothing; each begins with its sources and settings as they were."""
+    folder = tmp_path_factory.mktemp("shared")
+    return served(Shop(folder=folder, project=shared_project, hello=hello, small=True))
+
+
+def served(made: Shop) -> Shop:
     settings = {"LOG_LEVEL": "${LOG_LEVEL:-info}", "API_TOKEN": "${API_TOKEN:-none}"}
-    made = Shop(folder=tmp_path, project=project, hello=hello, small=True)
     made.services = {"nginx": {**made.compose_services()["nginx"], "environment": settings}}
     made.write()
     made.run_dir("staging").mkdir(parents=True)
-    dotenv(made, "info")
-    (source(made) / "site.conf").write_text("one")
-    for tag in ("v1", "v2"):
-        made.release(tag)
+    made.release("v1")
+    as_they_were(made)
     assert deploy(made, "v1").code == 0
     return made
 
@@ -35,6 +43,16 @@ def source(shop: Shop) -> Path:
 
 def dotenv(shop: Shop, level: str) -> None:
     (shop.run_dir("staging") / ".env").write_text(f"LOG_LEVEL={level}\nAPI_TOKEN={SECRET}\n")
+
+
+def as_they_were(shop: Shop) -> Shop:
+    """Put back what the tests of plans that deploy nothing change: source, settings, a tag, the job."""
+    dotenv(shop, "info")
+    (source(shop) / "site.conf").write_text("one")
+    (source(shop) / "more.conf").unlink(missing_ok=True)
+    shop.release("v2")
+    shop.env = {}
+    return shop
 
 
 def deploy(shop: Shop, tag: str, *words: str) -> Called:
@@ -83,13 +101,15 @@ def test_what_was_approved_is_deployed_and_a_plan_changes_nothing(shop: Shop) ->
     assert any(first["plan_hash"] in note for note in called.result["notes"])
 
 
-def test_a_tag_that_moved_since_is_refused(shop: Shop) -> None:
+def test_a_tag_that_moved_since_is_refused(shared: Shop) -> None:
+    shop = as_they_were(shared)
     approved = plan(shop)["plan_hash"]
     shop.hello.push("acme/web", tag="v2", behaviour="nohealth", version="web-other")
     refused(shop, approved, "what differs: the images, or why they may run")
 
 
-def test_a_file_that_changed_since_is_named_by_the_plan_and_refused(shop: Shop) -> None:
+def test_a_file_that_changed_since_is_named_by_the_plan_and_refused(shared: Shop) -> None:
+    shop = as_they_were(shared)
     approved = plan(shop)["plan_hash"]
     (source(shop) / "site.conf").write_text("two")
     (source(shop) / "more.conf").write_text("new")
@@ -102,7 +122,8 @@ def test_a_file_that_changed_since_is_named_by_the_plan_and_refused(shop: Shop) 
     refused(shop, approved, "what differs: the stack's files")
 
 
-def test_a_setting_of_the_host_that_changed_since_is_named_and_refused(shop: Shop) -> None:
+def test_a_setting_of_the_host_that_changed_since_is_named_and_refused(shared: Shop) -> None:
+    shop = as_they_were(shared)
     approved = plan(shop)["plan_hash"]
     dotenv(shop, "debug")
     changed = plan(shop)
@@ -156,13 +177,20 @@ def test_a_first_deploy_and_an_adopted_stack_have_plans_that_bind(
     assert promoted.code == 0, promoted
 
 
-def test_the_plan_of_a_job_stands_in_its_summary(shop: Shop) -> None:
-    page = shop.folder / "summary.md"
+def test_the_plan_of_a_job_stands_in_its_summary_and_its_hash_in_the_outputs(shared: Shop) -> None:
+    shop = as_they_were(shared)
+    page, outputs = shop.folder / "summary.md", shop.folder / "outputs"
     shop.env = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(page), "GITHUB_REPOSITORY": "acme/shop"}
+    shop.env["GITHUB_OUTPUT"] = str(outputs)
     dotenv(shop, "debug")
     found = plan(shop)
     text = page.read_text()
+    name, hashed, _ = outputs.read_text().splitlines()
+    assert (name.partition("<<")[0], hashed) == ("plan-hash", found["plan_hash"])
     assert text.startswith("### Plan: shop staging `v1` → `v2`")
     assert "`nginx.environment.LOG_LEVEL` | changed" in text
     assert found["plan_hash"] in text
     assert SECRET not in text
+    # A deploy that is handed no hash is bound to no plan, so that must not look like one that was made.
+    shop.env["GITHUB_OUTPUT"] = str(shop.folder / "no" / "such" / "folder")
+    assert shop.call("plan", "staging", "--version", "v2").code == 3

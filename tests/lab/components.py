@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 HOST = "127.0.0.1"
 
@@ -175,11 +175,15 @@ class Registry(Daemon):
     `auth` is the registry's own setting of that name, for another kind of login.
     """
 
+    storage: ClassVar[dict[str, Path]] = {}
+    """Where the registry at an address keeps what it has."""
+
     def __init__(self, folder: Path, *, login: bool = False, auth: dict[str, Any] | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._login = login or auth is not None
         self.port = free_port()
         self.address = f"{HOST}:{self.port}"
+        self.storage[self.address] = folder / "data"
         self.config = config = folder / "config.json"  # every JSON document is YAML
         storage = {"filesystem": {"rootdirectory": str(folder / "data")}, "delete": {"enabled": True}}
         log = {"level": "warn", "accesslog": {"disabled": True}}

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+from tests.lab import layers
 from tests.lab.components import Registry, docker, run
 
 Behaviour = Literal["good", "unhealthy", "dies", "crashloop", "nohealth", "once", "slow"]
@@ -168,6 +169,7 @@ def prepare() -> None:
 
 def push(local: str, remote: str) -> str:
     """Push a local image under another name, which the engine then forgets; returns the digest."""
+    layers.lend(local, remote, cache_folder() / "layers")
     docker("tag", local, remote)
     try:
         printed = docker("push", remote)
@@ -175,6 +177,7 @@ def push(local: str, remote: str) -> str:
         docker("image", "rm", remote)
     digest = re.search(r"digest: (sha256:[0-9a-f]{64}) ", printed)
     assert digest is not None, printed
+    layers.keep(local, remote, digest[1], cache_folder() / "layers")
     return digest[1]
 
 

@@ -7,6 +7,11 @@ from collections.abc import Iterator
 from typing import Any, NoReturn
 
 import pytest
+from hypothesis import settings
+
+# The same examples each time, and no limit on one of them: the machine may be busy.
+settings.register_profile("same", derandomize=True, deadline=None, database=None)
+settings.load_profile("same")
 
 
 def _refuse(what: str) -> Any:

@@ -72,6 +72,18 @@ def test_each_other_change_is_said_to_be_what_it_is() -> None:
     assert differs(PLAIN, PARTIAL)[0] == "images"
 
 
+def test_the_settings_of_every_host_are_approved_and_not_those_of_the_first_alone() -> None:
+    def ground(**values: str) -> Ground:
+        each = {host: {"db.environment.X": value} for host, value in values.items()}
+        hosts = {host: replace(PLAIN.candidate, settings=known) for host, known in each.items()}
+        return replace(PLAIN, candidate=replace(hosts["web1"], hosts=hosts))
+
+    known = ground(web1="1", web2="2")
+    assert made(known).hash == made(ground(web2="2", web1="1")).hash
+    assert differs(known, ground(web1="1", web2="3")) == ("settings",)
+    assert differs(known, ground(web1="2", web2="1")) == ("settings",)
+
+
 def test_another_release_that_serves_is_another_plan() -> None:
     between = release("v1", "v2")
     assert differs(PLAIN, replace(PLAIN, previous=between, running=running(between))) == ("serving",)

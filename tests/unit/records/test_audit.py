@@ -8,7 +8,7 @@ from ci_lib.domain.outcome import Mark
 from ci_lib.domain.reasons import Verb
 from ci_lib.records.audit import Audit, audit
 from ci_lib.records.chain import check
-from tests.attacks.support import forged, signed_world, verification
+from tests.attacks.support import forged, rewritten, signed_world, verification
 from tests.contract.fake_target import World, settings
 
 
@@ -96,6 +96,48 @@ def test_what_is_not_signed_is_named_and_is_no_damage(world: World) -> None:
     (row,) = [row for row in found.rows if row.name == "signatures"]
     assert row.mark is Mark.WARNED
     assert "it is not signed" in row.value
+
+
+@pytest.mark.parametrize("phase", ["intent", "", None])
+def test_a_verification_is_looked_at_whatever_its_phase_is_called(world: World, phase: str | None) -> None:
+    """Readers find a verification by its type alone."""
+    forged(world, verification(world, "v3", phase=phase))
+    (row,) = [row for row in audited(world, verified="v3\n").rows if row.name == "signatures"]
+    assert row.mark is Mark.WARNED
+
+
+@pytest.mark.parametrize("phase", ["intent", "outcome"])
+def test_a_body_that_is_not_that_of_its_id_is_damage_in_every_line(world: World, phase: str) -> None:
+    """The chain is mended; the id of the body is not."""
+    mark = f'"phase":"{phase}"'.encode()
+    rewritten(world, lambda data: data.replace(mark, b'"more":1,' + mark, 1))
+    with pytest.raises(Refusal, match="does not match its id"):
+        audited(world)
+
+
+def test_a_line_of_another_spelling_is_damage_whatever_it_says(world: World) -> None:
+    rewritten(world, lambda data: data.replace(b'"body":{', b'"body": {', 1))
+    with pytest.raises(Refusal, match="does not match its id"):
+        audited(world)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda lines: lines[1:],
+        lambda lines: [*lines[:2], *lines[3:]],
+        lambda lines: [lines[0], lines[2], lines[1], *lines[3:]],
+        lambda lines: [*lines[:2], lines[1], *lines[2:]],
+        lambda lines: [*lines, lines[-1]],
+        lambda lines: [lines[0].replace(b"staging", b"stagins"), *lines[1:]],
+    ],
+    ids=["first cut", "cut", "swapped", "twice", "last twice", "edited"],
+)
+def test_lines_that_were_moved_or_changed_are_damage(world: World, change: Any) -> None:
+    lines = world.store.ledgers["shop"].splitlines(keepends=True)
+    world.store.ledgers["shop"] = b"".join(change(lines))
+    with pytest.raises(Refusal, match="damaged"):
+        audited(world)
 
 
 def test_a_record_of_an_odd_shape_is_damage(world: World) -> None:

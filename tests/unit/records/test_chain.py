@@ -82,6 +82,29 @@ def test_a_deleted_doubled_or_moved_line_is_found(
     damaged(b"".join([*lines[:at], lines[at + 1], lines[at], *lines[at + 2 :]]))
 
 
+@given(BODIES.filter(lambda bodies: len(bodies) > 1), st.data())
+def test_any_two_lines_that_change_places_are_found(
+    bodies: list[dict[str, Any]], data: st.DataObject
+) -> None:
+    lines = written(bodies)
+    one, other = data.draw(st.lists(st.integers(0, len(lines) - 1), min_size=2, max_size=2, unique=True))
+    lines[one], lines[other] = lines[other], lines[one]
+    damaged(b"".join(lines))
+
+
+@given(st.lists(BODIES, max_size=4))
+def test_what_is_added_holds_and_leaves_what_was_there(batches: list[list[dict[str, Any]]]) -> None:
+    data = b""
+    for bodies in batches:
+        before = check(data)
+        for body in bodies:
+            known = check(data)
+            data += encode(body, seq=len(known.lines), prev=known.head)
+        after = check(data)
+        assert after.lines[: len(before.lines)] == before.lines
+        assert (after.torn, len(after.lines)) == (b"", len(before.lines) + len(bodies))
+
+
 @given(BODIES, st.data())
 def test_a_torn_last_line_is_set_apart_and_is_no_damage(
     bodies: list[dict[str, Any]], data: st.DataObject

@@ -72,6 +72,6 @@ def test_there_is_nothing_elsewhere(server: Server) -> None:
 
 def test_it_is_not_ready_before_the_migrations_or_without_a_database() -> None:
     assert "not at ['0002']" in Store(create_engine("sqlite://")).not_ready()
-    nowhere = Store(create_engine("sqlite:////nonexistent/orders.db"))
+    nowhere = Store(create_engine("sqlite:////dev/null/orders.db"))
     assert nowhere.not_ready() == "the database does not answer: OperationalError"
     assert turn(nowhere) == "the database does not answer: OperationalError"
