@@ -13,6 +13,14 @@ if sys.version_info < (3, 11): sys.exit(1)
 print(getattr(sys, "_base_executable", "") or sys.executable)
 print(sys.version.split()[0], getattr(sys.implementation, "_multiarch", sys.platform))'
 
+# What the CI at hand calls the ways to another Python and to a folder.
+python_from="put a step with actions/setup-python before this one"
+folder_from="set RUNNER_TEMP or HOME"
+if [[ ${GITLAB_CI:-} == true ]]; then
+    python_from="name an image that has it in the input job-image, such as python:3.12, or install it on the runner"
+    folder_from="set HOME, or XDG_CACHE_HOME to a folder of the user that runs the job"
+fi
+
 stop() { # exit code, sentence
     if [[ ${GITHUB_ACTIONS:-} == true ]]; then
         echo "::error title=deploy-actions::$2"
@@ -36,7 +44,7 @@ find_python() {
     for name in python3 python python3.14 python3.13 python3.12 python3.11; do
         interpreter="$("$name" -I -S -c "$PROBE" 2>/dev/null)" && return
     done
-    stop 2 "Python 3.11 or newer is needed and none was found: put a step with actions/setup-python before this one."
+    stop 2 "Python 3.11 or newer is needed and none was found: $python_from."
 }
 
 find_cache() {
@@ -48,7 +56,7 @@ find_cache() {
         # What lies there is executed, so it has to be our own.
         [[ -O $cache && -w $cache ]] && return
     done
-    stop 2 "no folder for the dependencies can be written: set RUNNER_TEMP or HOME."
+    stop 2 "no folder for the dependencies can be written: $folder_from."
 }
 
 ready() { [[ -x $venv/bin/python ]]; }
@@ -87,8 +95,15 @@ populate() {
         attend uv pip install --python "$new/venv/bin/python" --no-build "${wanted[@]}" && return
         # uv does not read pip.conf, which may name the only index that can be reached.
     fi
-    attend "$python" -I -m pip --python "$new/venv/bin/python" install --only-binary=:all: --no-input \
-        --disable-pip-version-check "${wanted[@]}"
+    local pip=("$python" -I -m pip --python "$new/venv/bin/python" install --only-binary=:all: --no-input
+        --disable-pip-version-check "${wanted[@]}")
+    # A CI hands downloads on from job to job, and any of them may have written there: pip checks the hash of
+    # what it finds like that of what it fetches. uv would believe its own cache, so it is not given this one.
+    if [[ -n ${DEPLOY_ACTIONS_DOWNLOADS:-} ]]; then
+        attend "${pip[@]}" --cache-dir "$DEPLOY_ACTIONS_DOWNLOADS" && return
+        # It may be that what was found is broken.
+    fi
+    attend "${pip[@]}"
 }
 
 install() {
@@ -108,7 +123,7 @@ install() {
     echo "Installing the locked dependencies of deploy-actions" >&2
     if ! populate; then
         tail -n 30 -- "$new/log" >&2
-        stop 3 "the dependencies could not be installed, see above: PIP_* and UV_* variables are not used, so name a mirror in pip.conf; a Python without pip wants actions/setup-python."
+        stop 3 "the dependencies could not be installed, see above: PIP_* and UV_* variables are not used, so name a mirror in pip.conf; where Python has no pip, $python_from."
     fi
     [[ ! -e $venv ]] || rm -rf -- "$venv" # its interpreter is gone
     mv -T -- "$new/venv" "$venv" || ready || stop 3 "$venv could not be put in place."

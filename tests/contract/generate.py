@@ -6,6 +6,7 @@ from pathlib import Path
 from ci_lib.cli.table import ACTIONS
 from ci_lib.config.reference import reference
 from ci_lib.config.schema import text as schema
+from tests.contract import gitlab_files
 from tests.contract.action_files import action, readme, setup_action
 from tests.contract.pages import commands, exit_codes, release_record
 
@@ -21,6 +22,7 @@ def files() -> Mapping[str, str]:
     }
     return {
         **verbs,
+        **gitlab_files.files(),
         "actions/_setup/action.yml": setup_action(),
         "docs/reference/commands.md": commands(),
         "docs/reference/exit-codes.md": exit_codes(),

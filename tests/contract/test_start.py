@@ -122,6 +122,17 @@ def test_a_failed_installation_says_why_stops_and_leaves_nothing(machine: Machin
     assert machine.cache == []
 
 
+def test_downloads_of_other_jobs_are_used_with_hashes_and_done_without_when_they_are_broken(
+    machine: Machine,
+) -> None:
+    machine.behave('[[ "$*" != *"--cache-dir /downloads"* ]]')
+    assert machine.call(DEPLOY_ACTIONS_DOWNLOADS="/downloads")[0] == 0
+    with_them, without = machine.installed
+    assert "--require-hashes" in with_them
+    assert "--require-hashes" in without
+    assert "--cache-dir" not in without
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_cancelled_installation_ends_at_once_and_starts_nothing(machine: Machine, number: int) -> None:
     machine.behave("sleep 30")
