@@ -161,7 +161,8 @@ def _evidence_root(session: Session, values: Values) -> str:
         return str(Path(named).resolve())
     if folder := job_folder(session.env):
         return f"{folder}/evidence"
-    return str(Path(values["config"]).resolve().parent / ".deploy-actions" / "evidence")
+    beside = Path(values["config"]).resolve().parent
+    return str((beside if beside.is_dir() else Path.cwd()) / ".deploy-actions" / "evidence")
 
 
 def _early(
