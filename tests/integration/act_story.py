@@ -43,7 +43,7 @@ jobs:
           environment: production
           version: ${{ inputs.wrong }}
           force: ${{ inputs.wrong }}
-          reason: the second scenario
+          reason: the second scenario of the playbook
   after:
     needs: production
     runs-on: ubuntu-latest

@@ -13,7 +13,7 @@ from tests.lab.images import Hello
 
 ROOT_PASSWORD = "s3cret-of-root"
 OPS = "docker-compose.ops.yml"
-AGREED = ("--reason", "orders were deleted by hand by mistake", "--approver", "bob")
+AGREED = ("--reason", "orders were deleted by hand", "--approver", "bob")
 
 _DUMP = 'MYSQL_PWD="$PASSWORD" mariadb-dump -h mysql -uroot --databases legacy > /backups/"$(date +%s%N)".sql'
 _LOAD = 'MYSQL_PWD="$PASSWORD" mariadb -h mysql -uroot < "$BACKUP_FILE"'
