@@ -1,17 +1,26 @@
 """The whole command line with a GitHub on loopback: what it asks, and what it makes of the answers."""
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
 from ci_lib.ports.protocols import Response
 from tests.contract.forge.fake_github import TOKEN, FakeGitHub
+from tests.contract.forge.github_pages import user
+from tests.integration.test_approvals import Guarded
+from tests.integration.test_approvals import guarded as guarded
 from tests.integration.test_lock import PLACE, RUN_7
-from tests.integration.test_process import Project
+from tests.integration.test_process import ENVIRONMENT, Project
 from tests.integration.test_process import project as project
+
+ROOT = Path(__file__).parents[2]
 
 
 class Hub:
@@ -98,3 +107,41 @@ def test_without_a_token_the_lock_stays_where_it_is(hub: Hub, project: Project) 
 def test_without_a_lock_that_is_held_github_is_asked_nothing(hub: Hub, project: Project) -> None:
     project.run("deploy", *PLACE, "--version", "v1", **hub.environment)
     assert not hub.fake.asked
+
+
+@pytest.mark.parametrize(
+    ("who", "state", "ends"),
+    [("bob", "approved", 0), ("bob", "rejected", 12), ("alice", "approved", 12)],
+)
+def test_a_review_of_the_run_lets_a_release_in_unless_it_is_ones_own(
+    hub: Hub, guarded: Guarded, who: str, state: str, ends: int
+) -> None:
+    guarded.policy = guarded.policy.replace("by: [signature, file]", "by: [forge]")
+    guarded.ci = hub.environment | {name: value for name, value in guarded.ci.items() if value}
+    hub.fake.world.run(9)
+    hub.fake.world.runs[9]["created_at"] = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    place = {"name": "production"}
+    hub.fake.world.approvals = [{"user": user(who), "environments": [place], "state": state, "comment": ""}]
+    assert guarded.force("v3", ends=ends)["exit_code"] == ends
+    assert "/repos/acme/shop/actions/runs/9/approvals" in [asked.path for asked in hub.fake.asked]
+
+
+def test_pygithub_is_loaded_when_github_is_asked_and_not_before(hub: Hub) -> None:
+    script = """
+import sys
+from ci_lib.cli import wiring
+from ci_lib.cli.console import open_session
+forge = wiring._forge(open_session(quiet=True))
+before = "github" in sys.modules
+forge.run_state("github:acme/shop/5/1/deploy@box-1")
+print(type(forge).__name__, before, "github" in sys.modules)
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", script],
+        env=ENVIRONMENT | hub.environment,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert ran.stdout.splitlines()[-1:] == ["GitHub False True"], ran.stderr

@@ -300,3 +300,11 @@ def test_a_file_that_github_would_rename_is_refused_first(
     with pytest.raises(ForgeFault, match="would rename it"):
         forge().release("v1", "Version 1", "notes", {name: tmp_path})
     assert not hub.asked
+
+
+def test_an_enterprise_server_is_asked_at_its_own_places(forge: Make, hub: FakeGitHub) -> None:
+    hub.api = "https://ghe.acme.example/api/v3"
+    run = replace(RUN, api=hub.api, server="https://ghe.acme.example")
+    forge(run).comment("plan", "one")
+    forge(run).comment("plan", "two")
+    assert bodies(hub) == ["<!-- deploy-actions:plan -->\ntwo"]
