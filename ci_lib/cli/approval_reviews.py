@@ -13,7 +13,8 @@ def reviews_of(session: Session, settings: Resolved, demand: Demand, forge: Forg
     try:
         reviews = forge.reviews(settings.environment)
     except ForgeFault as fault:
-        session.reporter.warn(f"who reviewed this run cannot be told: {fault}")
+        hint = f"; {fault.hint}" if fault.hint else ""
+        session.reporter.warn(f"who reviewed this run cannot be told: {fault}{hint}")
         return ()
     return tuple(_approval(review, settings, session.facts.run_url) for review in reviews)
 

@@ -145,6 +145,11 @@ EVIDENCE = Option(
     metavar="DIR",
     help="Folder in which the evidence folder is made; the runner's temporary one.",
 )
+FORGE_TOKEN = Option(
+    name="forge-token",
+    where=Where.SECRET,
+    help="Token with which the forge is asked about runs and reviews; the variable GITHUB_TOKEN otherwise.",
+)
 JSON = Option(
     name="json", kind=Kind.FLAG, where=Where.TERMINAL, help="Print the result as JSON and nothing else."
 )
@@ -200,8 +205,8 @@ PLAN_HASH = Option(
     help="Refuse unless the plan is still the one that `plan` printed this hash for.",
 )
 
-PLACE = (CONFIG, STACK, ENVIRONMENT)
-"""Where a verb works."""
+PLACE = (CONFIG, STACK, ENVIRONMENT, FORGE_TOKEN)
+"""Where a verb works, and who is asked about it."""
 RELEASE = (VERSION, IMAGE, ONLY)
 """What it brings there."""
 GATES = (FORCE, REASON, SKIP_CHECKS, APPROVER)

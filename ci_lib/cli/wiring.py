@@ -17,6 +17,7 @@ from ci_lib.cli.dotenv import secrets_of
 from ci_lib.cli.fleet import fleet_of, secrets_of_all, state_of
 from ci_lib.cli.hosts import Hosts, records_host, store_at
 from ci_lib.cli.looks import looks, looks_on
+from ci_lib.cli.options import FORGE_TOKEN
 from ci_lib.cli.policy import demand_of, files_of, found_policies, seal_of, trusts_of
 from ci_lib.config.policy import Files
 from ci_lib.config.resolved import Resolved
@@ -76,7 +77,7 @@ def built(session: Session, settings: Resolved) -> Iterator[Built]:
         if settings.several:
             target = fleet = fleet_of(settings, {name: driver for name, (driver, _) in drivers.items()})
         backups = None if fleet else _backups(session, settings, host)
-        checks, forge = partial(looks, session, settings), _forge()
+        checks, forge = partial(looks, session, settings), _forge(session)
         yield Built(
             tools=Tools(
                 settings=settings,
@@ -320,7 +321,29 @@ def _run_state(forge: Forge) -> Callable[[str], RunState]:
     return run_state
 
 
-def _forge() -> Forge:
+def _github(session: Session) -> Forge:
+    """The GitHub of this run; PyGithub is loaded when it is asked something."""
+    from ci_lib.forge.github import GitHub
+    from ci_lib.forge.github_run import run_of
+    from ci_lib.forge.none import NoForge
+    from ci_lib.ports.net import RequestsNet
+
+    token = (session.env.get(FORGE_TOKEN.variable) or session.env.get("GITHUB_TOKEN", "")).strip()
+    if not token:
+        return NoForge(f"the job hands over no token (input `{FORGE_TOKEN.name}`, or GITHUB_TOKEN)")
+    session.mask([token])
+    run = run_of(session.env)
+    if run is None:
+        return NoForge("the runner's variables name no repository, run and API that can be asked")
+    return GitHub(run=run, token=token, net=RequestsNet(session.env), clock=SystemClock())
+
+
+FORGES: Final[Mapping[str, Callable[[Session], Forge]]] = {"github": _github}
+"""Makers by the name of the CI."""
+
+
+def _forge(session: Session) -> Forge:
     from ci_lib.forge.none import NoForge
 
-    return NoForge()
+    make = FORGES.get(session.facts.provider)
+    return make(session) if make else NoForge()

@@ -1,10 +1,24 @@
-"""No forge: nothing is known of any run."""
+"""No forge: nothing is known of any run, and nothing can be told to anybody."""
 
-from ci_lib.domain.forge import ForgeFault, Review, RunState
+from collections.abc import Mapping
+from pathlib import Path
+
+from ci_lib.domain.forge import (
+    BranchRules,
+    CommitCheck,
+    Deployment,
+    EnvironmentRules,
+    ForgeFault,
+    Review,
+    RunState,
+)
 
 
 class NoForge:
-    """``Forge`` where none can be asked."""
+    """``Forge`` where none can be asked: for a run at a terminal, or without a token."""
+
+    def __init__(self, why: str = "this run belongs to no forge") -> None:
+        self._why = why
 
     def run_state(self, owner: str) -> RunState:
         """Unknown, whatever the owner."""
@@ -12,6 +26,49 @@ class NoForge:
         return RunState.UNKNOWN
 
     def reviews(self, environment: str) -> tuple[Review, ...]:
-        """Raises ``ForgeFault``: a run that belongs to no forge is reviewed by nobody."""
-        del environment
-        raise ForgeFault("this run belongs to no forge that could be asked")
+        """No answer."""
+        raise self._fault(f"the reviews of {environment}")
+
+    def commit_checks(self, sha: str) -> tuple[CommitCheck, ...]:
+        """No answer."""
+        raise self._fault(f"the checks of {sha}")
+
+    def branch_rules(self, branch: str) -> BranchRules:
+        """No answer."""
+        raise self._fault(f"the protection of {branch}")
+
+    def environment_rules(self, environment: str) -> EnvironmentRules | None:
+        """No answer."""
+        raise self._fault(f"the protection of {environment}")
+
+    def variable_names(self, environment: str) -> frozenset[str]:
+        """No answer."""
+        raise self._fault(f"the variables of {environment}")
+
+    def record_deployment(self, deployment: Deployment) -> str:
+        """There is no page of deployments."""
+        del deployment
+        return ""
+
+    def comment(self, mark: str, markdown: str) -> str:
+        """There is no request to comment on."""
+        del mark, markdown
+        return ""
+
+    def issue(self, mark: str, title: str, markdown: str) -> str:
+        """There are no issues."""
+        del mark, markdown
+        raise self._fault(f"the issue {title!r}")
+
+    def close_issue(self, mark: str, markdown: str) -> str:
+        """There are no issues, so none is open."""
+        del mark, markdown
+        return ""
+
+    def release(self, tag: str, title: str, notes: str, files: Mapping[str, Path]) -> str:
+        """There are no releases."""
+        del title, notes, files
+        raise self._fault(f"the release of {tag}")
+
+    def _fault(self, what: str) -> ForgeFault:
+        return ForgeFault(f"{what} cannot be had: {self._why}")

@@ -58,4 +58,4 @@ def test_a_forge_without_an_answer_is_no_approval_and_is_said(capsys: pytest.Cap
     assert reviews_of(session(), settings(), BY_FORGE, NoForge()) == ()
     said = capsys.readouterr().err
     assert "who reviewed this run cannot be told: HTTP 503" in said
-    assert "belongs to no forge" in said
+    assert "this run belongs to no forge" in said

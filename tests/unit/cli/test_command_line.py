@@ -21,6 +21,7 @@ from ci_lib.config.load import load
 from ci_lib.domain.errors import Cancelled, UsageFault
 from ci_lib.domain.forge import RunState
 from ci_lib.domain.reasons import Exit, Verb
+from ci_lib.forge.none import NoForge
 from tests.contract.fake_target import DEPLOY_YML
 
 
@@ -276,7 +277,7 @@ class TestParts:
         ["", "github:a/b/1/1/x", "local:", "local:elsewhere/1.2", "local:x/y/notanumber.2", "local:/"],
     )
     def test_of_a_foreign_owner_nothing_is_known(self, owner: str) -> None:
-        assert wiring._run_state(wiring._forge())(owner) is RunState.UNKNOWN
+        assert wiring._run_state(NoForge())(owner) is RunState.UNKNOWN
 
     def test_short_values_of_a_dotenv_are_no_secrets(self) -> None:
         from tests.fakes import FakeHost
