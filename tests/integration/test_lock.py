@@ -12,7 +12,7 @@ from tests.integration.test_process import project as project
 from tests.lab.components import wait_for
 
 PLACE = ("--environment", "staging")
-WHY = ("--reason", "the runner machine was lost")
+WHY = ("--reason", "the runner box was lost")
 RUN_7 = {
     "GITHUB_ACTIONS": "true",
     "GITHUB_RUN_ID": "7",
@@ -70,7 +70,7 @@ def test_the_lock_of_a_ci_run_that_was_killed_is_released_and_the_next_run_clear
         ("refused", None),
         ("passed", OWNER),
     ]
-    assert f"lock of {OWNER}: the runner machine was lost" in project.run("history")
+    assert f"lock of {OWNER}: the runner box was lost" in project.run("history")
     assert project.deploy("v3")["status"] == "deployed"
     assert len(project.processes()) == 1
 

@@ -279,7 +279,9 @@ def test_two_runs_at_once_do_not_meet(project: Project) -> None:
     project.deploy("v1")
     first = project.start("deploy", "--environment", "staging", "--version", "v3")
     _wait_for_step(first, "switch")
+    first.send_signal(signal.SIGSTOP)  # or it may be done before the other one has started
     project.run("deploy", "--environment", "staging", "--version", "v1", ends=13)
+    first.send_signal(signal.SIGCONT)
     text = first.communicate(timeout=60)[0]
     assert first.returncode == 0, text
 
