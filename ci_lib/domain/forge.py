@@ -70,13 +70,15 @@ class EnvironmentRules:
 
     ``reviewers`` are users and teams (``@acme/ops``), ``approvals`` how many of them it takes. With
     ``self_review``, who starts a run may approve it. ``branches`` are the patterns of those that may deploy,
-    empty for all.
+    empty for all. ``deployers`` are users, teams or roles who alone may start a run that enters it, empty for
+    all.
     """
 
     reviewers: tuple[str, ...] = ()
     approvals: int = 0
     self_review: bool = True
     branches: tuple[str, ...] = ()
+    deployers: tuple[str, ...] = ()
 
 
 class DeploymentState(StrEnum):
