@@ -68,10 +68,12 @@ class BranchRules:
 class EnvironmentRules:
     """What protects an environment: who must approve a run that enters it, and which branches may.
 
-    ``reviewers`` are users and teams (``@acme/ops``), ``approvals`` how many of them it takes. With
-    ``self_review``, who starts a run may approve it. ``branches`` are the patterns of those that may deploy,
-    empty for all. ``deployers`` are users, teams or roles who alone may start a run that enters it, empty for
-    all.
+    ``reviewers`` are users and teams as CODEOWNERS writes them (``@ann``, ``@acme/ops``), ``approvals`` how
+    many of them it takes. With ``self_review``, who starts a run may approve it. ``branches`` are patterns of
+    those that may deploy, of tags with ``refs/tags/`` before them; empty for all.
+
+    ``deployers`` are users and teams, or roles by the forge's own word (``Maintainers``), who alone may start
+    a run that enters it; empty for all who may start one.
     """
 
     reviewers: tuple[str, ...] = ()
@@ -127,15 +129,17 @@ class Forge(Protocol):
     def run_state(self, owner: str) -> RunState:
         """Whether the run goes on that a lock's owner names, ``github:acme/shop/7/1/deploy@box-1`` for one.
 
-        ENDED only where no step of that very attempt can run any more: the lock of a run that is said to have
-        ended is taken over at once. UNKNOWN for an owner of another service, and whenever there is no answer;
-        raises nothing. What stands in ``owner`` was read from a host, and may be any text.
+        ENDED only where no step of that very job, in that very attempt, can run any more: the lock of a run
+        that is said to have ended is taken over at once. UNKNOWN for an owner of another service, and
+        whenever there is no answer; raises nothing. What stands in ``owner`` was read from a host, and may be
+        any text.
         """
 
     def reviews(self, environment: str) -> tuple[Review, ...]:
         """Who has approved that this run enters an environment, which the forge knows by the same name.
 
-        Who rejected it, or has not answered, is left out.
+        Who rejected it, or has not answered, is left out; so is who did both, where it cannot be told which
+        came last.
         """
 
     def commit_checks(self, sha: str) -> tuple[CommitCheck, ...]:

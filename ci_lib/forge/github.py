@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ci_lib.domain.forge import (
     BranchRules,
@@ -20,6 +20,8 @@ from ci_lib.ports.protocols import Clock, Net
 if TYPE_CHECKING:  # takes as long as half of a command
     from github.Repository import Repository
 
+_FRESH: Final = 30.0
+
 
 class GitHub:
     """The GitHub that a run belongs to, asked with ``token``; nothing is asked before it has to be."""
@@ -29,9 +31,22 @@ class GitHub:
         self._token = token
         self._net = net
         self._clock = clock
+        self._states: dict[str, tuple[float, RunState]] = {}
 
     def run_state(self, owner: str) -> RunState:
-        """As ``Forge.run_state``; only runs of our own repository are known."""
+        """As ``Forge.run_state``; only runs of our own repository are known.
+
+        An answer stays for half a minute: who waits for a lock asks every few seconds, and a job's token may
+        ask a thousand times an hour for all jobs of a repository together.
+        """
+        now = self._clock.monotonic()
+        asked, state = self._states.get(owner, (now, None))
+        if state is None or now - asked >= _FRESH:
+            state = self._state(owner)
+            self._states[owner] = self._clock.monotonic(), state
+        return state
+
+    def _state(self, owner: str) -> RunState:
         from ci_lib.forge.github_runs import owner_of, run_state
 
         named = owner_of(owner)

@@ -7,7 +7,8 @@ from github.Repository import Repository
 
 from ci_lib.domain.forge import CheckState, CommitCheck
 from ci_lib.domain.text import one_line
-from ci_lib.forge.github_client import asking, number, one, pages, text
+from ci_lib.forge.github_client import asking
+from ci_lib.forge.github_json import number, one, pages, text
 
 _CONCLUSIONS: Final = {
     "success": CheckState.PASSED,

@@ -1,15 +1,12 @@
 """PyGithub with our transport below it; loaded when GitHub is asked something for the first time.
 
-PyGithub tells GitHub things. What GitHub is asked, ``one`` and ``pages`` give as JSON: PyGithub does not know
-half of it (reviews of a run, rules of a branch), takes an answer of another shape for an empty one, and asks
-once more for each entry that lacks something.
+It is used to tell GitHub things; what GitHub is asked is read as JSON (``github_json.py``).
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from io import IOBase
-from itertools import islice
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
@@ -23,9 +20,6 @@ from ci_lib.ports.protocols import Response
 from ci_lib.version import VERSION
 
 T = TypeVar("T")
-
-MOST: Final = 5000
-"""Entries of one list; GitHub is not asked for more than fifty pages of it."""
 
 _PAGE: Final = 100
 _OTHER_SHAPE: Final = (
@@ -61,10 +55,9 @@ def repository(name: str, *, api: str, token: str, transport: Transport) -> Repo
     class Requests(OurRequester):
         """A class of its own, since PyGithub keeps the way to the network in the class."""
 
-    host = urlsplit(api)
     Requests.injectConnectionClasses(
-        partial(_Connection, "http", host.netloc, transport),  # type: ignore[arg-type]  # both are called alike
-        partial(_Connection, "https", host.netloc, transport),  # type: ignore[arg-type]
+        partial(_Connection, "http", api, transport),  # type: ignore[arg-type]  # both are called alike
+        partial(_Connection, "https", api, transport),  # type: ignore[arg-type]
     )
     requester = Requests(
         auth=Auth.Token(token),
@@ -84,15 +77,21 @@ def repository(name: str, *, api: str, token: str, transport: Transport) -> Repo
 
 
 class _Connection:
-    """What PyGithub takes for a connection to a host."""
+    """What PyGithub takes for a connection to a host: that of the API, or the one beside it for uploads.
+
+    Where files are uploaded stands in an answer. PyGithub would follow that to any host of github.com.
+    """
 
     def __init__(
-        self, scheme: str, netloc: str, transport: Transport, host: str, port: int | None = None, **_: object
+        self, scheme: str, api: str, transport: Transport, host: str, port: int | None = None, **_: object
     ) -> None:
+        own = urlsplit(api)
+        uploads = f"uploads.{(own.hostname or '').removeprefix('api.')}"
+        del port  # a part of the API's address; GitHub's uploads have none
+        if scheme != own.scheme or host not in (own.hostname, uploads):
+            raise GitHubFault("GitHub sends us to another host", hint="check GITHUB_API_URL, and proxies")
         self.host = host
-        # PyGithub hands host and port over apart; uploads go to another host than the API.
-        same = urlsplit(f"//{netloc}").hostname == host
-        self._base = f"{scheme}://{netloc}" if same else f"{scheme}://{host}" + (f":{port}" if port else "")
+        self._base = f"{scheme}://{own.netloc if host == own.hostname else uploads}"
         self._transport = transport
         self._answer: Response | None = None
 
@@ -163,54 +162,3 @@ def _hint(status: int, needs: str) -> str:
 
 def _permission(needs: str) -> str:
     return f"the job needs `permissions: {needs}`" if ": " in needs else needs
-
-
-def bounded(found: Iterable[T]) -> Iterator[T]:
-    """The entries of a list; raises ``GitHubFault`` when it has more than ``MOST``."""
-    for index, entry in enumerate(islice(found, MOST + 1)):
-        if index == MOST:
-            raise GitHubFault(f"the list has more than {MOST} entries", hint="tidy it up")
-        yield entry
-
-
-def one(repo: Repository, path: str) -> Any:  # noqa: ANN401 - JSON
-    """The JSON at a path below the repository's."""
-    return repo.requester.requestJsonAndCheck("GET", f"{repo.url}{path}")[1]
-
-
-def pages(repo: Repository, path: str, key: str = "", **query: str) -> Iterator[dict[str, Any]]:
-    """All entries of a list below the repository's path; ``key`` is where they are in the answer."""
-    return bounded(_pages(repo, path, key, query))
-
-
-def _pages(repo: Repository, path: str, key: str, query: Mapping[str, str]) -> Iterator[dict[str, Any]]:
-    page, more = 1, True
-    while more:
-        headers, found = repo.requester.requestJsonAndCheck(
-            "GET", f"{repo.url}{path}", parameters={**query, "per_page": _PAGE, "page": page}
-        )
-        entries = found[key] if key else found
-        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-            raise TypeError
-        yield from entries
-        more, page = bool(entries) and 'rel="next"' in headers.get("link", ""), page + 1
-
-
-def text(found: Mapping[str, Any], name: str) -> str:
-    """A text that has to be there; raises ``TypeError`` or ``KeyError`` for anything else."""
-    return a_text(found[name])
-
-
-def a_text(value: object) -> str:
-    """A text and nothing else; PyGithub hands out None for what an answer lacks."""
-    if not isinstance(value, str):
-        raise TypeError
-    return value
-
-
-def number(found: Mapping[str, Any], name: str) -> int:
-    """An id that has to be there; raises ``TypeError`` or ``KeyError`` for anything else."""
-    value = found[name]
-    if type(value) is not int:
-        raise TypeError
-    return value

@@ -16,7 +16,8 @@ from github.Repository import Repository
 
 from ci_lib.domain.forge import Deployment
 from ci_lib.domain.text import one_line
-from ci_lib.forge.github_client import a_text, asking, number, one, pages, text
+from ci_lib.forge.github_client import asking
+from ci_lib.forge.github_json import a_text, number, one, pages, text
 from ci_lib.forge.github_run import GitHubRun
 
 Record = dict[str, Any]

@@ -12,7 +12,8 @@ from github.Repository import Repository
 
 from ci_lib.domain.forge import ForgeFault
 from ci_lib.domain.text import one_line
-from ci_lib.forge.github_client import a_text, asking, number, one, pages, text
+from ci_lib.forge.github_client import asking
+from ci_lib.forge.github_json import a_text, number, one, pages, text
 from ci_lib.forge.github_talk import is_by, marked, viewer
 from ci_lib.forge.github_transport import GitHubFault
 

@@ -12,7 +12,8 @@ from github.Repository import Repository
 
 from ci_lib.domain.forge import BranchRules, EnvironmentRules, ForgeFault
 from ci_lib.domain.text import one_line
-from ci_lib.forge.github_client import asking, number, one, pages, text
+from ci_lib.forge.github_client import asking
+from ci_lib.forge.github_json import number, one, pages, text
 from ci_lib.forge.github_transport import GitHubFault
 
 _WHO_MAY = "a token of its own with `administration: read`; a job's token cannot have it"

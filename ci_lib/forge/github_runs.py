@@ -9,7 +9,8 @@ from github.Repository import Repository
 
 from ci_lib.domain.forge import Review, RunState
 from ci_lib.domain.text import one_line
-from ci_lib.forge.github_client import asking, one, pages, text
+from ci_lib.forge.github_client import asking
+from ci_lib.forge.github_json import one, pages, text
 from ci_lib.forge.github_run import GitHubRun
 
 _OWNER: Final = re.compile(

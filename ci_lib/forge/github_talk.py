@@ -6,7 +6,8 @@ from urllib.parse import quote
 from github.Repository import Repository
 
 from ci_lib.domain.text import head, one_line
-from ci_lib.forge.github_client import a_text, asking, number, pages, text
+from ci_lib.forge.github_client import asking
+from ci_lib.forge.github_json import a_text, number, pages, text
 from ci_lib.forge.github_run import GitHubRun
 
 BODY_LIMIT: Final = 65536

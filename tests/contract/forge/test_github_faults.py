@@ -46,6 +46,7 @@ BEFORE = [
     Fault(name="deep JSON", answer=said(200, b"[" * 100_000)),
     Fault(name="a list", answer=said(200, b"[17]")),
     Fault(name="an object", answer=said(200, b'{"id": "x", "user": 1}')),
+    Fault(name="an empty object", answer=said(200, b"{ }")),
     Fault(name="nothing", answer=said(200, b"")),
     Fault(name="null", answer=said(200, b"null")),
     Fault(name="no numbers", answer=said(200, b"{}", x_ratelimit_remaining="x", x_ratelimit_limit="y")),

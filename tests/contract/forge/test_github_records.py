@@ -286,6 +286,24 @@ def test_a_draft_of_a_person_is_left_alone(hub: FakeGitHub, forge: Make, files: 
     assert names(hub) == [("v1", True, []), *WHOLE]
 
 
+@pytest.mark.parametrize(
+    "place",
+    [
+        "https://evil.example",
+        "http://uploads.github.com",
+        "https://gist.github.com",
+        "https://api.github.com:8",
+    ],
+)
+def test_files_go_to_no_other_host(hub: FakeGitHub, forge: Make, files: dict[str, Path], place: str) -> None:
+    hub.world.tags = ["v1"]
+    made = hub.world.release("v1")
+    made["upload_url"] = made["upload_url"].replace("https://uploads.github.com", place)
+    with pytest.raises(ForgeFault):
+        forge().release("v1", "Version 1", "notes", files)
+    assert not hub.writes()
+
+
 def test_without_its_tag_there_is_no_release_and_no_tag_is_made(hub: FakeGitHub, forge: Make) -> None:
     hub.world.tags = ["v1.1"]
     with pytest.raises(ForgeFault, match="there is no tag v1 "):

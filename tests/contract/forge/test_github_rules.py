@@ -117,6 +117,9 @@ def test_a_branch_of_which_it_is_not_said_whether_it_is_protected_is_asked_for_i
     hub.world.branches["main"]["protection"] = {}
     hub.world.protection["main"] = (404, {"message": "Branch not protected"})
     assert not forge().branch_rules("main").protected
+    hub.world.protection["main"] = MISSING
+    with pytest.raises(ForgeFault, match="the branch protection of main"):
+        forge().branch_rules("main")
 
 
 def test_whom_a_ruleset_exempts_is_said_to_be_unknown_where_it_is_not_shown(
@@ -247,7 +250,7 @@ def test_a_conclusion_that_nobody_knows_is_no_pass(hub: FakeGitHub, forge: Make)
 def test_more_entries_than_anybody_reads_are_a_fault(
     hub: FakeGitHub, forge: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ci_lib.forge.github_client.MOST", 3)
+    monkeypatch.setattr("ci_lib.forge.github_json.MOST", 3)
     hub.page = 1
     hub.world.statuses = [status(f"lab {number}", number, "success") for number in range(4)]
     with pytest.raises(ForgeFault, match="more than 3 entries"):

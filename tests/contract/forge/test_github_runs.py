@@ -11,6 +11,7 @@ from ci_lib.domain.forge import ForgeFault, Review, RunState
 from ci_lib.forge.github import GitHub
 from tests.contract.forge.fake_github import FakeGitHub
 from tests.contract.forge.github_pages import user
+from tests.fakes import FakeClock
 
 Make = Callable[..., GitHub]
 
@@ -106,6 +107,19 @@ def test_a_run_of_another_repository_is_unknown_though_the_path_says_ours(
     hub.world.run(5, status="completed")
     hub.world.attempts[5, 1]["repository"]["full_name"] = "evil/shop"
     assert forge().run_state(OWNER) is RunState.UNKNOWN
+
+
+def test_who_waits_for_a_lock_asks_twice_a_minute(hub: FakeGitHub, forge: Make, clock: FakeClock) -> None:
+    hub.world.run(5)
+    hub.world.job(5, 1, "in_progress", "box-1")
+    ours = forge()
+    for _ in range(20):
+        assert ours.run_state(OWNER) is RunState.ALIVE
+        clock.sleep(5)
+    assert len(hub.asked) == 2 * 4
+    hub.world.jobs[5, 1][0]["status"] = "completed"
+    clock.sleep(30)
+    assert ours.run_state(OWNER) is RunState.ENDED
 
 
 def approved(who: str, *environments: str, state: str = "approved") -> dict[str, Any]:
