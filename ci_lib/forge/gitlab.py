@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ci_lib.domain.forge import (
     BranchRules,
@@ -20,6 +20,8 @@ from ci_lib.ports.protocols import Clock, Net
 if TYPE_CHECKING:  # takes as long as half of a command
     from ci_lib.forge.gitlab_client import Access
 
+_FRESH: Final = 30.0
+
 
 class GitLab:
     """The GitLab that a job belongs to; nothing is asked before it has to be.
@@ -34,9 +36,21 @@ class GitLab:
         self._own_token = own_token
         self._net = net
         self._clock = clock
+        self._states: dict[str, tuple[float, RunState]] = {}
 
     def run_state(self, owner: str) -> RunState:
-        """As ``Forge.run_state``; only jobs of our own project are known."""
+        """As ``Forge.run_state``; only jobs of our own project are known.
+
+        An answer stays for half a minute: who waits for a lock asks every few seconds.
+        """
+        now = self._clock.monotonic()
+        asked, state = self._states.get(owner, (now, None))
+        if state is None or now - asked >= _FRESH:
+            state = self._state(owner)
+            self._states[owner] = self._clock.monotonic(), state
+        return state
+
+    def _state(self, owner: str) -> RunState:
         from ci_lib.forge.gitlab_runs import owner_of, run_state
 
         named = owner_of(owner)

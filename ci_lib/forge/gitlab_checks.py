@@ -33,7 +33,7 @@ _STATES: Final = {
 _HARMLESS: Final = frozenset({"failed", "canceled", "manual"})
 """What does not hold a pipeline up where the job is allowed to fail: it says nothing of the commit."""
 
-_NEEDS: Final = own_token("Maintainer, in each group above the project as well,")
+_NEEDS: Final = own_token("Maintainer, and Owner of each group above the project")
 
 
 def commit_checks(access: Access, run: GitLabRun, sha: str) -> tuple[CommitCheck, ...]:

@@ -127,8 +127,8 @@ def test_all_waiting_together_has_an_end() -> None:
         range(100), Fault(name="slow", answer=Response(status=429, headers={"retry-after": "25"}))
     )
     forge = adapter(lab, clock=clock)
-    for _ in range(3):
-        assert forge.run_state(OWNER) is RunState.UNKNOWN
+    for job in range(3):
+        assert forge.run_state(f"gitlab:acme/shop/6/{70 + job}/deploy") is RunState.UNKNOWN
     assert sum(clock.slept) <= PATIENCE
     assert clock.slept == [25.0, 25.0]
 
@@ -150,6 +150,15 @@ def test_a_list_without_end_is_given_up() -> None:
         lab.world.job(number, "running")
     assert adapter(lab).run_state(OWNER) is RunState.UNKNOWN
     assert len(lab.asked) == PAGES
+
+
+def test_pages_in_a_circle_are_noticed_at_once() -> None:
+    lab = FakeGitLab()
+    lab.faults[0] = Fault(
+        name="circle", answer=Response(status=200, headers={"x-next-page": "1"}, body=b"[]")
+    )
+    assert adapter(lab).run_state(OWNER) is RunState.UNKNOWN
+    assert len(lab.asked) == 1
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,8 @@ def test_the_rules_that_fit_are_taken_together() -> None:
 
 def test_what_weakens_a_rule_is_said() -> None:
     lab = FakeGitLab()
-    branch(lab, "main", allow_force_push=True)
+    branch(lab, "main")
+    branch(lab, "ma*", allow_force_push=True)
     lab.world.project["allow_merge_on_skipped_pipeline"] = True
     rules = adapter(lab).branch_rules("main")
     assert (rules.rewritable, rules.bypass) == (True, "a pipeline that was skipped is enough")

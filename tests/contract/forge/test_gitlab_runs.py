@@ -12,6 +12,7 @@ from tests.contract.forge.fake_gitlab import FakeGitLab, Fault
 from tests.contract.forge.gitlab_contract import encoded
 from tests.contract.forge.gitlab_jobs import RUN, adapter, check_fault
 from tests.contract.forge.gitlab_pages import ANN
+from tests.fakes import FakeClock
 
 OWNER = "gitlab:acme/shop/6/70/deploy%20it"
 BOB = {"id": 52, "username": "bob"}
@@ -96,6 +97,23 @@ def test_a_project_with_odd_letters_is_known_as_its_owner_is_written() -> None:
     lab.world.job(70, "success")
     run = replace(RUN, path="acme/shöp")
     assert adapter(lab, run).run_state("gitlab:acme/sh%C3%B6p/6/70/deploy") is RunState.ENDED
+
+
+def test_a_job_of_another_pipeline_is_not_that_very_one() -> None:
+    lab = FakeGitLab()
+    lab.world.job(70, "success", pipeline=5)
+    lab.world.jobs[6] = lab.world.jobs[5]
+    assert adapter(lab).run_state(OWNER) is RunState.UNKNOWN
+
+
+def test_who_waits_for_a_lock_asks_twice_a_minute_at_most() -> None:
+    lab, clock = FakeGitLab(), FakeClock()
+    lab.world.job(70, "running")
+    forge = adapter(lab, clock=clock)
+    for _ in range(7):
+        assert forge.run_state(OWNER) is RunState.ALIVE
+        clock.sleep(5)
+    assert len(lab.asked) == 2
 
 
 def said(who: dict[str, Any], status: str, minute: int) -> dict[str, Any]:
