@@ -3,6 +3,7 @@
 Sources: https://docs.gitlab.com/api/notes/, https://docs.gitlab.com/api/issues/, https://docs.gitlab.com/api/users/
 """
 
+import re
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -18,6 +19,7 @@ BODY_LIMIT: Final = 500_000
 
 _CUT: Final = "**The rest did not fit: the evidence of the run holds all of it.**"
 _TITLE: Final = 255
+_SLASH: Final = re.compile("^/", re.MULTILINE)
 _NEEDS: Final = own_token("Reporter")
 
 
@@ -63,8 +65,14 @@ def close_issue(access: Access, mark: str, markdown: str) -> str:
 
 
 def marked(mark: str, markdown: str) -> str:
-    """A body that begins with its mark; only there it counts, since the rest may quote anything."""
-    return head(f"{_line(mark)}\n{markdown}", size=BODY_LIMIT, notice=_CUT)
+    """A body that begins with its mark; only there it counts, since the rest may quote anything.
+
+    A line that begins with a slash would be a quick action: ``/merge``, done with the rights of our token.
+    GitLab takes carriage returns out before it looks for them, and space at the end.
+    Source: https://docs.gitlab.com/user/project/quick_actions/
+    """
+    plain = _SLASH.sub("&#47;", markdown.replace("\r", ""))
+    return head(f"{_line(mark)}\n{plain}", size=BODY_LIMIT, notice=_CUT).rstrip()
 
 
 def _line(mark: str) -> str:

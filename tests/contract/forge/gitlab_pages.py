@@ -2,6 +2,7 @@
 
 import copy
 import hashlib
+import re
 from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -53,6 +54,7 @@ class World:
     files: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
     releases: dict[str, dict[str, Any]] = field(default_factory=dict)
     links: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    commands: list[str] = field(default_factory=list)
     _ids: Any = field(default_factory=lambda: count(100))
 
     def job(self, number: int, status: str, *, pipeline: int = 6, **fields: Any) -> None:
@@ -85,6 +87,10 @@ class World:
         made = {"id": next(self._ids), "body": body, "author": by or self.me, "system": False, **fields}
         self.notes.setdefault(place, []).append(made)
         return made
+
+    def obey(self, text: str) -> None:
+        """Do the quick actions of a note or issue, as GitLab does for whoever writes it."""
+        self.commands += re.findall(r"^/[a-z_]+", text.replace("\r", ""), re.MULTILINE)
 
     def issue(self, **fields: Any) -> dict[str, Any]:
         number = len(self.issues) + 1
@@ -220,6 +226,7 @@ def _notes(world: World, _: "Asked", place: str) -> Told:
 
 
 def _say(world: World, asked: "Asked", place: str) -> Told:
+    world.obey(asked.body["body"])
     return 201, world.note(place, asked.body["body"])
 
 
@@ -229,6 +236,7 @@ def _say_anew(world: World, asked: "Asked", place: str, number: str) -> Told:
         return MISSING
     if found["author"] != world.me:
         return 403, {"message": "403 Forbidden"}
+    world.obey(asked.body["body"])
     found.update(asked.body)
     return 200, found
 
@@ -240,6 +248,7 @@ def _issues(world: World, asked: "Asked") -> Told:
 
 
 def _open(world: World, asked: "Asked") -> Told:
+    world.obey(asked.body["description"])
     return 201, world.issue(**asked.body)
 
 
@@ -248,6 +257,7 @@ def _edit(world: World, asked: "Asked", number: str) -> Told:
     if found is None:
         return MISSING
     change = dict(asked.body)
+    world.obey(change.get("description", ""))
     if change.pop("state_event", "") == "close":
         change["state"] = "closed"
     found.update(change)

@@ -142,6 +142,23 @@ def test_a_mark_cannot_end_its_hiding_place() -> None:
     assert bodies(lab) == ["<!-- deploy-actions:x%20--%3E%20%40all%20%3C%21--%0A -->\ntext"]
 
 
+@pytest.mark.parametrize("line", ["/merge", "x\n/approve", "x\n\r/close", "x\r\n/assign @eve", "\r\r/merge"])
+def test_nothing_that_is_quoted_becomes_a_command(line: str) -> None:
+    lab = FakeGitLab()
+    for text in (line, f"{line} again"):
+        adapter(lab).comment("plan", text)
+        adapter(lab).issue("drift", "Drift", text)
+    adapter(lab).close_issue("drift", line)
+    assert not lab.world.commands
+    assert "&#47;" in bodies(lab)[0]
+
+
+def test_a_path_within_a_line_is_left_as_it_is() -> None:
+    lab = FakeGitLab()
+    adapter(lab).comment("plan", "see /etc/hosts and https://x.example/y")
+    assert bodies(lab)[0].endswith("\nsee /etc/hosts and https://x.example/y")
+
+
 def test_a_note_that_is_too_long_is_cut() -> None:
     lab = FakeGitLab()
     adapter(lab).comment("plan", "ü\n" * 400_000)
