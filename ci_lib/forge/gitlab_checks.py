@@ -11,7 +11,8 @@ from gitlab.v4.objects import Project
 
 from ci_lib.domain.forge import CheckState, CommitCheck
 from ci_lib.domain.text import one_line
-from ci_lib.forge.gitlab_client import Access, asking, one, own_token, pages, part, text
+from ci_lib.forge.gitlab_client import Access, asking, own_token
+from ci_lib.forge.gitlab_json import one, pages, part, text
 from ci_lib.forge.gitlab_rules import fits
 from ci_lib.forge.gitlab_run import GitLabRun
 

@@ -18,7 +18,8 @@ from gitlab.v4.objects import Project
 
 from ci_lib.domain.forge import Deployment, DeploymentState
 from ci_lib.domain.text import one_line
-from ci_lib.forge.gitlab_client import Access, asking, maybe, part, text
+from ci_lib.forge.gitlab_client import Access, asking
+from ci_lib.forge.gitlab_json import maybe, part, text
 from ci_lib.forge.gitlab_run import GitLabRun
 from ci_lib.forge.gitlab_runs import deployments
 from ci_lib.forge.gitlab_transport import REFUSED, GitLabFault

@@ -17,7 +17,8 @@ from gitlab.v4.objects import Project
 
 from ci_lib.domain.forge import ForgeFault
 from ci_lib.domain.text import one_line
-from ci_lib.forge.gitlab_client import Access, asking, maybe, pages, part, text
+from ci_lib.forge.gitlab_client import Access, asking
+from ci_lib.forge.gitlab_json import maybe, pages, part, text
 from ci_lib.forge.gitlab_run import GitLabRun
 
 PACKAGE: Final = "release"

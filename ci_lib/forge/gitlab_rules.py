@@ -15,7 +15,8 @@ from gitlab.v4.objects import Project
 
 from ci_lib.domain.forge import BranchRules, EnvironmentRules
 from ci_lib.domain.text import one_line
-from ci_lib.forge.gitlab_client import Access, asking, one, own_token, pages, text
+from ci_lib.forge.gitlab_client import Access, asking, own_token
+from ci_lib.forge.gitlab_json import one, pages, text
 from ci_lib.forge.gitlab_transport import GitLabFault
 
 PIPELINE: Final = "pipeline"

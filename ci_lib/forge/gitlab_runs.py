@@ -15,7 +15,8 @@ from gitlab.v4.objects import Project
 
 from ci_lib.domain.forge import Review, RunState
 from ci_lib.domain.text import one_line
-from ci_lib.forge.gitlab_client import Access, asking, one, pages, text
+from ci_lib.forge.gitlab_client import Access, asking
+from ci_lib.forge.gitlab_json import one, pages, text
 from ci_lib.forge.gitlab_run import GitLabRun
 
 _OWNER: Final = re.compile(

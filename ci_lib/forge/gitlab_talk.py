@@ -11,7 +11,8 @@ from gitlab.v4.objects import Project
 from gitlab.v4.objects.notes import ProjectIssueNoteManager, ProjectMergeRequestNoteManager
 
 from ci_lib.domain.text import head, one_line
-from ci_lib.forge.gitlab_client import Access, asking, one, own_token, pages, text
+from ci_lib.forge.gitlab_client import Access, asking, own_token
+from ci_lib.forge.gitlab_json import one, pages, text
 from ci_lib.forge.gitlab_run import GitLabRun
 
 BODY_LIMIT: Final = 500_000

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from ci_lib.domain.forge import ForgeFault, RunState
-from ci_lib.forge.gitlab_client import PAGES
+from ci_lib.forge.gitlab_json import PAGES
 from ci_lib.forge.gitlab_transport import PATIENCE, Ask, GitLabFault, Token, Transport
 from ci_lib.ports.protocols import Response, TimedOut
 from tests.contract.forge.fake_gitlab import JOB, OWN, FakeGitLab, Fault
