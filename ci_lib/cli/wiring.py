@@ -15,6 +15,7 @@ from ci_lib.cli.approval_reviews import reviews_of
 from ci_lib.cli.console import Session
 from ci_lib.cli.dotenv import secrets_of
 from ci_lib.cli.fleet import fleet_of, secrets_of_all, state_of
+from ci_lib.cli.gitlab_forge import gitlab_of
 from ci_lib.cli.hosts import Hosts, records_host, store_at
 from ci_lib.cli.looks import looks, looks_on
 from ci_lib.cli.options import FORGE_TOKEN
@@ -338,7 +339,7 @@ def _github(session: Session) -> Forge:
     return GitHub(run=run, token=token, net=RequestsNet(session.env), clock=SystemClock())
 
 
-FORGES: Final[Mapping[str, Callable[[Session], Forge]]] = {"github": _github}
+FORGES: Final[Mapping[str, Callable[[Session], Forge]]] = {"github": _github, "gitlab": gitlab_of}
 """Makers by the name of the CI."""
 
 

@@ -71,12 +71,16 @@ class EnvironmentRules:
     ``reviewers`` are users and teams as CODEOWNERS writes them (``@ann``, ``@acme/ops``), ``approvals`` how
     many of them it takes. With ``self_review``, who starts a run may approve it. ``branches`` are patterns of
     those that may deploy, of tags with ``refs/tags/`` before them; empty for all.
+
+    ``deployers`` are users and teams, or roles by the forge's own word (``Maintainers``), who alone may start
+    a run that enters it; empty for all who may start one.
     """
 
     reviewers: tuple[str, ...] = ()
     approvals: int = 0
     self_review: bool = True
     branches: tuple[str, ...] = ()
+    deployers: tuple[str, ...] = ()
 
 
 class DeploymentState(StrEnum):

@@ -1,0 +1,90 @@
+"""The record of a deployment on GitLab.
+
+A job with ``environment:`` makes GitLab write one by itself, with the commit of the pipeline, and lets nobody
+change it: a second one beside it would show one deployment twice. So a job that may deploy another commit has
+``environment: {name: …, action: access}`` (or ``prepare``, ``verify``), with which GitLab writes none; then
+the record is ours, with the version's own commit.
+
+A record has no room for a word of ours, so it is known by its commit: the newest of the environment that was
+written by the API since this job began. It is written when all is over, never as ``running``: no run that is
+killed leaves one behind that goes on for ever.
+
+Source: https://docs.gitlab.com/api/deployments/
+"""
+
+from typing import Any, Final
+
+from gitlab.v4.objects import Project
+
+from ci_lib.domain.forge import Deployment, DeploymentState
+from ci_lib.domain.text import one_line
+from ci_lib.forge.gitlab_client import Access, asking
+from ci_lib.forge.gitlab_json import maybe, part, text
+from ci_lib.forge.gitlab_run import GitLabRun
+from ci_lib.forge.gitlab_runs import deployments
+from ci_lib.forge.gitlab_transport import REFUSED, GitLabFault
+
+_STATUSES: Final = {DeploymentState.SUCCESS: "success", DeploymentState.FAILURE: "failed"}
+
+
+def record_deployment(access: Access, run: GitLabRun, deployment: Deployment) -> str:
+    """Say what this run did, where GitLab does not say it by itself; raises ``ForgeFault``.
+
+    Returns the URL of the environment, or that of all where GitLab has the record.
+    """
+    if run.recorded(deployment.environment):
+        return f"{run.url}/-/environments"
+    with asking(f"the deployment record of {one_line(deployment.environment)}"):
+        ref, is_tag = _ref(access, run, deployment)
+        wanted = {
+            "environment": deployment.environment,
+            "sha": deployment.sha,
+            "ref": ref,
+            "tag": is_tag,
+            "status": _STATUSES[deployment.state],
+        }
+        number = access.first(lambda project: _put(project, run, wanted))
+    return f"{run.url}/-/environments/{number}"
+
+
+def _put(project: Project, run: GitLabRun, wanted: dict[str, Any]) -> int:
+    """Make the record, or set the state of the one that an earlier call made; the environment's number."""
+    record = _ours(project, run, wanted)
+    if record is None:
+        record = project.deployments.create(wanted).asdict()
+    elif text(record, "status") != wanted["status"]:
+        project.deployments.update(record["id"], {"status": wanted["status"]})
+    return int(record["environment"]["id"])
+
+
+def _ours(project: Project, run: GitLabRun, wanted: dict[str, Any]) -> dict[str, Any] | None:
+    """The newest record by the API since this job began, where it has this commit.
+
+    Behind another commit's ours would not be what the environment shows: then there has to be a new one.
+    """
+    found = deployments(project, run.started or run.created, wanted["environment"])
+    newest = next((each for each in found if each["deployable"] is None), None)
+    return newest if newest is not None and text(newest, "sha") == wanted["sha"] else None
+
+
+def _ref(access: Access, run: GitLabRun, deployment: Deployment) -> tuple[str, bool]:
+    """The branch or tag of the version's commit, and whether it is a tag.
+
+    What the pipeline is of, where that is its commit; or else the tag with the version's name, or the branch.
+    """
+    if deployment.sha == run.sha:
+        return run.ref, run.is_tag
+    if _tagged(access, deployment.version, deployment.sha):
+        return deployment.version, True
+    return (run.default_branch if run.is_tag or run.request else run.ref) or run.default_branch, False
+
+
+def _tagged(access: Access, tag: str, sha: str) -> bool:
+    """Whether that is a tag of the commit; a token that may not look finds none."""
+    try:
+        found = maybe(access, f"/repository/tags/{part(tag)}")
+    except GitLabFault as fault:
+        if fault.status not in REFUSED:
+            raise
+        return False
+    return found is not None and text(found["commit"], "id") == sha
