@@ -148,7 +148,7 @@ EVIDENCE = Option(
 FORGE_TOKEN = Option(
     name="forge-token",
     where=Where.SECRET,
-    help="Token with which the forge is asked about runs and reviews; the variable GITHUB_TOKEN otherwise.",
+    help="Token for the forge's API; the variable GITHUB_TOKEN or GITLAB_TOKEN otherwise.",
 )
 JSON = Option(
     name="json", kind=Kind.FLAG, where=Where.TERMINAL, help="Print the result as JSON and nothing else."

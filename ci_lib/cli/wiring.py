@@ -15,10 +15,9 @@ from ci_lib.cli.approval_reviews import reviews_of
 from ci_lib.cli.console import Session
 from ci_lib.cli.dotenv import secrets_of
 from ci_lib.cli.fleet import fleet_of, secrets_of_all, state_of
-from ci_lib.cli.gitlab_forge import gitlab_of
+from ci_lib.cli.forges import forge_of, run_state_of
 from ci_lib.cli.hosts import Hosts, records_host, store_at
 from ci_lib.cli.looks import looks, looks_on
-from ci_lib.cli.options import FORGE_TOKEN
 from ci_lib.cli.policy import demand_of, files_of, found_policies, seal_of, trusts_of
 from ci_lib.config.policy import Files
 from ci_lib.config.resolved import Resolved
@@ -26,14 +25,13 @@ from ci_lib.config.tighten import tightened
 from ci_lib.domain.approval import Demand, Gate
 from ci_lib.domain.backups import Backups
 from ci_lib.domain.errors import Refusal
-from ci_lib.domain.forge import Forge, RunState
 from ci_lib.domain.images import Reference
 from ci_lib.domain.outcome import CheckResult
 from ci_lib.domain.state import Fence, State, unfenced
 from ci_lib.domain.target import Containers, Target
 from ci_lib.engine.tools import Tools, Variables
 from ci_lib.images.credentials import Credential, DockerCredentials, config_path
-from ci_lib.ports.protocols import Clock, Host, Net, PortFault, Process
+from ci_lib.ports.protocols import Clock, Host, Net, PortFault
 from ci_lib.ports.system import SystemClock
 from ci_lib.records.trust import Trusts
 
@@ -78,7 +76,7 @@ def built(session: Session, settings: Resolved) -> Iterator[Built]:
         if settings.several:
             target = fleet = fleet_of(settings, {name: driver for name, (driver, _) in drivers.items()})
         backups = None if fleet else _backups(session, settings, host)
-        checks, forge = partial(looks, session, settings), _forge(session)
+        checks, forge = partial(looks, session, settings), forge_of(session)
         yield Built(
             tools=Tools(
                 settings=settings,
@@ -94,7 +92,7 @@ def built(session: Session, settings: Resolved) -> Iterator[Built]:
                 hook=lambda argv, facts, limit: session.runner.run(
                     argv, timeout=limit, cwd=settings.folder, env=facts
                 ),
-                run_state=_run_state(forge),
+                run_state=run_state_of(forge),
                 redact=session.redact,
                 backups=backups,
                 trust=governed.trust,
@@ -300,51 +298,3 @@ def _login(session: Session, settings: Resolved) -> Callable[[str], Credential |
         return Credential(username=username, password=password)
 
     return login
-
-
-def _run_state(forge: Forge) -> Callable[[str], RunState]:
-    """Whether a lock's owner goes on: processes of this machine are looked at, a forge knows its own runs."""
-
-    def run_state(owner: str) -> RunState:
-        from ci_lib.ports.processes import SystemProcesses, machine, process_table
-
-        kind, _, rest = owner.partition(":")
-        if kind != "local":
-            return forge.run_state(owner)
-        name, _, process = rest.rpartition("/")
-        started, _, table = process.partition("@")
-        pid, _, ticks = started.partition(".")
-        if (name, table) != (machine(), process_table()) or not pid.isdecimal():
-            return RunState.UNKNOWN
-        alive = SystemProcesses().alive(Process(pid=int(pid), started=ticks))
-        return RunState.ALIVE if alive else RunState.ENDED
-
-    return run_state
-
-
-def _github(session: Session) -> Forge:
-    """The GitHub of this run; PyGithub is loaded when it is asked something."""
-    from ci_lib.forge.github import GitHub
-    from ci_lib.forge.github_run import run_of
-    from ci_lib.forge.none import NoForge
-    from ci_lib.ports.net import RequestsNet
-
-    token = (session.env.get(FORGE_TOKEN.variable) or session.env.get("GITHUB_TOKEN", "")).strip()
-    if not token:
-        return NoForge(f"the job hands over no token (input `{FORGE_TOKEN.name}`, or GITHUB_TOKEN)")
-    session.mask([token])
-    run = run_of(session.env)
-    if run is None:
-        return NoForge("the runner's variables name no repository, run and API that can be asked")
-    return GitHub(run=run, token=token, net=RequestsNet(session.env), clock=SystemClock())
-
-
-FORGES: Final[Mapping[str, Callable[[Session], Forge]]] = {"github": _github, "gitlab": gitlab_of}
-"""Makers by the name of the CI."""
-
-
-def _forge(session: Session) -> Forge:
-    from ci_lib.forge.none import NoForge
-
-    make = FORGES.get(session.facts.provider)
-    return make(session) if make else NoForge()

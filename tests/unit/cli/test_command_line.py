@@ -9,7 +9,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from ci_lib.cli import look, wiring
+from ci_lib.cli import forges, look
 from ci_lib.cli.console import stack_of
 from ci_lib.cli.dotenv import secrets_of
 from ci_lib.cli.hosts import split_destination
@@ -277,7 +277,7 @@ class TestParts:
         ["", "github:a/b/1/1/x", "local:", "local:elsewhere/1.2", "local:x/y/notanumber.2", "local:/"],
     )
     def test_of_a_foreign_owner_nothing_is_known(self, owner: str) -> None:
-        assert wiring._run_state(NoForge())(owner) is RunState.UNKNOWN
+        assert forges.run_state_of(NoForge())(owner) is RunState.UNKNOWN
 
     def test_short_values_of_a_dotenv_are_no_secrets(self) -> None:
         from tests.fakes import FakeHost

@@ -1,0 +1,81 @@
+"""The forge of this run: which one it is, and the tokens with which it is asked."""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from ci_lib.cli.console import Session
+from ci_lib.cli.options import FORGE_TOKEN
+from ci_lib.domain.forge import Forge, RunState
+from ci_lib.ports.protocols import Process
+from ci_lib.ports.system import SystemClock
+
+
+def _github(session: Session) -> Forge:
+    """The GitHub of this run; PyGithub is loaded when it is asked something."""
+    from ci_lib.forge.github import GitHub
+    from ci_lib.forge.github_run import run_of
+    from ci_lib.forge.none import NoForge
+    from ci_lib.ports.net import RequestsNet
+
+    token = (session.env.get(FORGE_TOKEN.variable) or session.env.get("GITHUB_TOKEN", "")).strip()
+    if not token:
+        return NoForge(f"the job hands over no token (input `{FORGE_TOKEN.name}`, or GITHUB_TOKEN)")
+    session.mask([token])
+    run = run_of(session.env)
+    if run is None:
+        return NoForge("the runner's variables name no repository, run and API that can be asked")
+    return GitHub(run=run, token=token, net=RequestsNet(session.env), clock=SystemClock())
+
+
+def _gitlab(session: Session) -> Forge:
+    """The GitLab of this job; python-gitlab is loaded when it is asked something.
+
+    A job's own token, which every job has, does what it may; GITLAB_TOKEN does the rest.
+    """
+    from ci_lib.forge.gitlab import GitLab
+    from ci_lib.forge.gitlab_run import run_of
+    from ci_lib.forge.none import NoForge
+    from ci_lib.ports.net import RequestsNet
+
+    env = session.env
+    job = env.get("CI_JOB_TOKEN", "").strip()
+    own = (env.get(FORGE_TOKEN.variable) or env.get("GITLAB_TOKEN", "")).strip()
+    session.mask(token for token in (job, own) if token)
+    run = run_of(env)
+    if run is None:
+        return NoForge("the runner's variables name no project, job and API that can be asked")
+    if not (job or own):
+        return NoForge("the job hands over no token (CI_JOB_TOKEN, or GITLAB_TOKEN)")
+    return GitLab(run=run, job_token=job, own_token=own, net=RequestsNet(env), clock=SystemClock())
+
+
+FORGES: Final[Mapping[str, Callable[[Session], Forge]]] = {"github": _github, "gitlab": _gitlab}
+"""Makers by the name of the CI."""
+
+
+def forge_of(session: Session) -> Forge:
+    """The forge of this run; one that answers nothing on a terminal."""
+    from ci_lib.forge.none import NoForge
+
+    make = FORGES.get(session.facts.provider)
+    return make(session) if make else NoForge()
+
+
+def run_state_of(forge: Forge) -> Callable[[str], RunState]:
+    """Whether a lock's owner goes on: processes of this machine are looked at, a forge knows its own runs."""
+
+    def run_state(owner: str) -> RunState:
+        from ci_lib.ports.processes import SystemProcesses, machine, process_table
+
+        kind, _, rest = owner.partition(":")
+        if kind != "local":
+            return forge.run_state(owner)
+        name, _, process = rest.rpartition("/")
+        started, _, table = process.partition("@")
+        pid, _, ticks = started.partition(".")
+        if (name, table) != (machine(), process_table()) or not pid.isdecimal():
+            return RunState.UNKNOWN
+        alive = SystemProcesses().alive(Process(pid=int(pid), started=ticks))
+        return RunState.ALIVE if alive else RunState.ENDED
+
+    return run_state
