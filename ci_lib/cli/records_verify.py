@@ -15,9 +15,13 @@ from ci_lib.config.load import Loaded
 from ci_lib.config.overlay import fill, settings_of
 from ci_lib.domain.outcome import Mark
 from ci_lib.domain.reasons import Exit
+from ci_lib.ports.forks import Forks, processors
 from ci_lib.records.audit import Audit, audit
 from ci_lib.records.chain import check
 from ci_lib.report.history import conditions
+
+_PIECE = 4_000_000
+"""Bytes that are worth a process of their own: it takes longer to look through them than to begin one."""
 
 
 def run(values: Values) -> Exit:
@@ -54,8 +58,9 @@ def _audited(session: Session, loaded: Loaded, stack: str, folder: str) -> Audit
         store = store_at(session, config.records, config.hosts, folder, hosts, exits)
         policies = found_policies(session, [records_host(session, config.records, config.hosts, hosts)])
         chain = replace(check(store.read(stack)), flaw=partial(trusts_of(policies).flaw, stack))
+        at_once = min(processors(), len(chain.data) // _PIECE + 1)
         with _no_collector():
-            return audit(chain, store.views(stack), names)
+            return audit(chain, store.views(stack), names, workers=Forks(), at_once=at_once)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """The one error tree. Each error carries what failed, the likeliest reason and what to do next."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ci_lib.domain.reasons import REASONS, Exit, Reason
 
@@ -25,6 +25,16 @@ class DeployError(Exception):
     def exit(self) -> Exit:
         """The exit code that belongs to the reason."""
         return REASONS[self.reason][0]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle it as it is: an exception is otherwise made again from its message alone."""
+        return _again, (type(self), self.args, self.__dict__)
+
+
+def _again(kind: type[DeployError], args: tuple[str, ...], parts: dict[str, Any]) -> DeployError:
+    made = kind.__new__(kind, *args)
+    made.__dict__.update(parts)
+    return made
 
 
 class UsageFault(DeployError):

@@ -1,5 +1,6 @@
 """Where records are kept, as a protocol: a directory, or a branch of a git remote."""
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -9,18 +10,27 @@ from typing import Any, Protocol
 class Record:
     """One line of a ledger.
 
-    ``id`` is the SHA-256 of the body, ``line`` that of the whole line, ``raw`` the line's text. Of a signed
-    record ``payload`` are the bytes that ``signatures`` (``keyid``, ``sig`` in Base64) cover: a statement,
-    whose context is ``body``.
+    ``id`` is the SHA-256 of the body, ``source`` the line itself, without its line feed. Of a signed record
+    ``payload`` are the bytes that ``signatures`` (``keyid``, ``sig`` in Base64) cover: a statement, whose
+    context is ``body``.
     """
 
     seq: int
     id: str
     body: Mapping[str, Any]
-    line: str = ""
-    raw: str = ""
+    source: bytes = b""
     payload: bytes = b""
     signatures: tuple[Mapping[str, str], ...] = ()
+
+    @property
+    def line(self) -> str:
+        """The SHA-256 of the line, which the next one repeats as its ``prev``."""
+        return hashlib.sha256(self.source).hexdigest()
+
+    @property
+    def raw(self) -> str:
+        """The line's text."""
+        return self.source.decode(errors="replace")
 
     def text(self, key: str) -> str:
         """A field of the body as text, empty when it is missing."""

@@ -3,9 +3,11 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from ci_lib.domain.outcome import CheckResult, Mark
 from ci_lib.domain.store import Record, Views
+from ci_lib.ports.protocols import Workers
 from ci_lib.records import proofs
 from ci_lib.records.bodies import APPROVAL, REVOKED, VERIFIED
 from ci_lib.records.chain import Chain, damaged
@@ -46,15 +48,28 @@ class _Told:
     newest: Record | None = None
     """The newest record that changes which version is verified."""
 
+    def add(self, later: "_Told") -> None:
+        """Take in what later records say."""
+        self.expected.update(later.expected)
+        self.stacks |= later.stacks
+        self.asked += later.asked
+        self.signed += later.signed
+        self.flaws += later.flaws
+        self.newest = later.newest or self.newest
 
-def audit(chain: Chain, views: Views, names: Names) -> Audit:
-    """Look through a ledger whose chain holds.
 
-    Raises ``Refusal`` (CANNOT_DECIDE) for a signature that does not fit, and for a line that is none of ours.
+def audit(chain: Chain, views: Views, names: Names, *, workers: Workers, at_once: int) -> Audit:
+    """Look through a ledger whose chain holds, cut into ``at_once`` pieces.
+
+    Raises ``Refusal`` (CANNOT_DECIDE) for a signature that does not fit, and for a line that is none of ours;
+    ``PortFault`` where a piece could not be looked through.
     """
     told = _Told()
-    for record in chain.oldest_first(*_SPEAKS):
-        _listen(told, record, chain, names)
+    jobs = [partial(_listened, piece, names) for piece in chain.pieces(at_once)]
+    for found in workers.run(jobs, at_once=at_once):
+        if isinstance(found, Exception):
+            raise found
+        told.add(found)
     count = chain.data.count(b"\n")
     rows = (
         _row("chain", f"{count} records, each follows from the one before", "whole"),
@@ -63,6 +78,13 @@ def audit(chain: Chain, views: Views, names: Names) -> Audit:
         _verified(told.newest, chain, views.verified),
     )
     return Audit(records=count, head=chain.head, rows=rows)
+
+
+def _listened(piece: Chain, names: Names) -> _Told:
+    told = _Told()
+    for record in piece.oldest_first(*_SPEAKS):
+        _listen(told, record, piece, names)
+    return told
 
 
 def _listen(told: _Told, record: Record, chain: Chain, names: Names) -> None:

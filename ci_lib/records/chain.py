@@ -13,7 +13,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from typing import Any
 
@@ -63,8 +63,7 @@ def _read(line: bytes, found: re.Match[bytes]) -> Record:
         seq=int(found["seq"]),
         id=found["id"].decode(),
         body=context(made) or made,
-        line=hashlib.sha256(line).hexdigest(),
-        raw=line.decode(errors="replace"),
+        source=line,
         payload=found["body"] if found["signatures"] else b"",
         signatures=tuple(json.loads(found["signatures"])) if found["signatures"] else (),
     )
@@ -96,6 +95,14 @@ class Chain:
     def lines(self) -> tuple[bytes, ...]:
         """Each line without its line feed, oldest first."""
         return tuple(self.data.split(b"\n")[:-1])
+
+    def pieces(self, most: int) -> Iterator["Chain"]:
+        """The chain cut between lines into at most so many parts, oldest first, of about the same size."""
+        size, start = len(self.data) // most + 1, 0
+        while start < len(self.data):
+            end = self.data.find(b"\n", start + size) + 1 or len(self.data)
+            yield replace(self, data=self.data[start:end])
+            start = end
 
     def repeats(self, record: Record) -> bool:
         """Whether the same body stands in an earlier line.

@@ -21,7 +21,7 @@ def history_lines(body: Mapping[str, Any], *, stack: str, environment: str) -> t
 
     ``stack`` and ``environment`` are the names that the log uses for them.
     """
-    when = moment(str(body["time"])).strftime("%Y-%m-%d %H:%M:%S")
+    when = _when(body)
     kind = str(body["type"])
     status = "success" if body["status"] in _GREEN else "fail"
     row = (when, stack, environment, _ACTIONS.get(kind, kind), str(body["version"]), status, _notes(body))
@@ -36,8 +36,12 @@ def history_lines(body: Mapping[str, Any], *, stack: str, environment: str) -> t
 
 def revocation_line(body: Mapping[str, Any], *, stack: str, environment: str) -> str:
     """The log line of a revocation, with the version as a person named it."""
-    when = moment(str(body["time"])).strftime("%Y-%m-%d %H:%M:%S")
+    when = _when(body)
     return _line(when, stack, environment, "revoke", str(body["version"]), "success", str(body["reason"]))
+
+
+def _when(body: Mapping[str, Any]) -> str:
+    return moment(str(body["time"])).replace(tzinfo=None).isoformat(sep=" ", timespec="seconds")
 
 
 def _notes(body: Mapping[str, Any]) -> str:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from ci_lib.cli import wiring
+from ci_lib.cli import forges
 from ci_lib.cli.console import Session
 from ci_lib.domain.facts import CiFacts
 from ci_lib.domain.forge import ForgeFault
@@ -43,7 +43,7 @@ def test_the_jobs_token_is_taken_and_gitlab_token_for_the_rest(
     tokens: dict[str, str], expected: tuple[str, str]
 ) -> None:
     reporter = FakeReporter()
-    forge = wiring._forge(session({**ENV, "CI_JOB_TOKEN": "", **tokens}, reporter))
+    forge = forges.forge_of(session({**ENV, "CI_JOB_TOKEN": "", **tokens}, reporter))
     assert isinstance(forge, GitLab)
     assert (forge._job_token, forge._own_token) == expected
     assert reporter.said == [("mask", token) for token in expected if token]
@@ -58,7 +58,7 @@ def test_the_jobs_token_is_taken_and_gitlab_token_for_the_rest(
     ],
 )
 def test_without_token_or_place_nothing_is_asked(env: dict[str, str], why: str) -> None:
-    forge = wiring._forge(session(env, FakeReporter()))
+    forge = forges.forge_of(session(env, FakeReporter()))
     assert isinstance(forge, NoForge)
     with pytest.raises(ForgeFault, match=why):
         forge.reviews("production")

@@ -6,16 +6,18 @@ import pytest
 from ci_lib.domain.errors import Refusal
 from ci_lib.domain.outcome import Mark
 from ci_lib.domain.reasons import Verb
+from ci_lib.ports.workers import Threads
 from ci_lib.records.audit import Audit, audit
 from ci_lib.records.chain import check
 from tests.attacks.support import forged, rewritten, signed_world, verification
 from tests.contract.fake_target import World, settings
 
 
-def audited(world: World, **views: str) -> Audit:
+def audited(world: World, pieces: int = 2, **views: str) -> Audit:
     trust = world.trust
     chain = replace(check(world.store.read("shop")), flaw=lambda record: trust.flaw("shop", record))
-    return audit(chain, replace(world.store.views("shop"), **views), called)
+    found = replace(world.store.views("shop"), **views)
+    return audit(chain, found, called, workers=Threads(), at_once=pieces)
 
 
 def called(environment: str) -> tuple[str, str]:
@@ -45,6 +47,16 @@ def test_a_ledger_that_we_wrote_is_as_it_should_be(world: World) -> None:
 
 def test_an_empty_ledger_is_as_it_should_be() -> None:
     assert wrong(audited(World())) == []
+
+
+@pytest.mark.parametrize("pieces", [2, 3, 5, 100, 10_000])
+def test_it_does_not_matter_into_how_many_pieces_a_ledger_is_cut(world: World, pieces: int) -> None:
+    forged(world, verification(world, "v3"))
+    chain = check(world.store.read("shop"))
+    assert b"".join(piece.data for piece in chain.pieces(pieces)) == chain.data
+    assert all(piece.data.endswith(b"\n") for piece in chain.pieces(pieces))
+    assert 1 < len(list(chain.pieces(pieces))) <= pieces
+    assert audited(world, pieces) == audited(world, 1)
 
 
 def test_an_edited_log_is_noticed(world: World) -> None:

@@ -1,0 +1,88 @@
+"""Pure computation, shared among the processors of this machine."""
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Sequence
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkProcess
+from typing import Any, TypeVar
+
+from ci_lib.ports.protocols import PortFault
+
+T = TypeVar("T")
+_MOST = 8
+"""A container sees all processors of its host, and may seldom use more."""
+
+
+def processors() -> int:
+    """How many processors a computation is worth to be shared among.
+
+    One where processes cannot safely be copied: only Linux tells which processors a process may use.
+    """
+    usable = getattr(os, "sched_getaffinity", None)
+    return min(_MOST, len(usable(0))) if usable else 1
+
+
+class Forks:
+    """``Workers`` in copies of this process: threads would take turns as long as they run Python.
+
+    Jobs are handed over by being there when the process is copied; what they return or raise is pickled. They
+    must compute only: a connection would be shared with the other copies, and with this process.
+    """
+
+    def run(self, jobs: Sequence[Callable[[], T]], *, at_once: int) -> Sequence[T | Exception]:
+        """Do all ``jobs``; see ``Workers``. A single one is done in this process.
+
+        The place of one whose process was killed holds a ``PortFault``. None outlives the call.
+        """
+        if len(jobs) == 1:
+            return (_outcome(jobs[0]),)
+        groups = [jobs[first : first + at_once] for first in range(0, len(jobs), at_once)]
+        return [result for group in groups for result in _together(group)]
+
+
+def _together(jobs: Sequence[Callable[[], T]]) -> list[T | Exception]:
+    begun: list[tuple[ForkProcess, Connection]] = []
+    try:
+        for job in jobs:
+            begun.append(_begin(job))
+        return [_result(process, results) for process, results in begun]
+    finally:
+        for process, results in begun:
+            process.kill()  # one that has ended is not there any more
+            process.join()
+            results.close()
+
+
+def _begin(job: Callable[[], Any]) -> tuple[ForkProcess, Connection]:
+    context = multiprocessing.get_context("fork")
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_work, args=(job, theirs), daemon=True)
+    with theirs:  # closed here, the end of the process is the end of what it says
+        process.start()
+    return process, ours
+
+
+def _work(job: Callable[[], Any], results: Connection) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)  # whoever cancels the run meets the process that was copied
+    results.send(_outcome(job))
+
+
+def _result(process: ForkProcess, results: Connection) -> T | Exception:
+    try:
+        result: T | Exception = results.recv()
+        return result
+    except EOFError:
+        process.join()
+        code = process.exitcode or 0
+        how = f"killed by signal {-code}" if code < 0 else f"gone with exit code {code}"
+        return PortFault(f"a process that shares the work is {how}; is there too little memory?")
+
+
+def _outcome(job: Callable[[], T]) -> T | Exception:
+    try:
+        return job()
+    except Exception as error:
+        return error

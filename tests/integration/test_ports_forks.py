@@ -1,0 +1,103 @@
+"""Real copies of a process: what comes back from them, and what is left when one is killed or all are."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+
+import pytest
+
+from ci_lib.domain.errors import Cancelled, HostsFault, Refusal, StepFault
+from ci_lib.domain.outcome import CheckResult, Mark
+from ci_lib.domain.reasons import Exit, Reason
+from ci_lib.ports.forks import Forks, processors
+from ci_lib.ports.protocols import PortFault
+
+
+def refused() -> int:
+    row = CheckResult(name="chain", mark=Mark.FAILED, value="torn", bound="whole")
+    raise Refusal("damaged", hint="compare", reason=Reason.CANNOT_DECIDE, rows=(row,))
+
+
+def test_results_come_in_the_order_of_the_jobs_from_processes_of_their_own() -> None:
+    found = Forks().run([os.getpid] * 5, at_once=2)
+    assert len({os.getpid(), *found}) == 6
+    assert Forks().run([partial(int, text) for text in "31415"], at_once=2) == [3, 1, 4, 1, 5]
+
+
+def test_a_single_job_is_done_here() -> None:
+    assert Forks().run([os.getpid], at_once=4) == (os.getpid(),)
+
+
+def test_more_is_brought_back_than_a_pipe_holds() -> None:
+    assert Forks().run([partial(bytes, 1 << 20)] * 2, at_once=2) == [bytes(1 << 20)] * 2
+
+
+def test_a_refusal_comes_back_whole() -> None:
+    fault, other = Forks().run([refused, refused], at_once=2)
+    assert isinstance(fault, Refusal)
+    assert (fault.message, fault.hint, fault.exit) == ("damaged", "compare", Exit.CANNOT_DECIDE)
+    assert fault.rows[0].name == "chain"
+    assert str(other) == "damaged"
+
+
+def test_a_fault_that_is_made_of_others_comes_back_whole() -> None:
+    def failed() -> int:
+        raise HostsFault({"web1": StepFault("no", hint="look"), "web2": StepFault("nor here")})
+
+    fault, _ = Forks().run([failed, failed], at_once=2)
+    assert isinstance(fault, HostsFault)
+    assert fault.message == "web1: no; web2: nor here"
+    assert [one.message for one in fault.faults.values()] == ["no", "nor here"]
+
+
+def test_a_killed_process_is_a_fault_and_no_result() -> None:
+    def killed() -> int:
+        os.kill(os.getpid(), signal.SIGKILL)
+        return 7
+
+    fault, number = Forks().run([killed, partial(int, "7")], at_once=2)
+    assert isinstance(fault, PortFault)
+    assert "killed by signal 9" in str(fault)
+    assert number == 7
+
+
+@contextmanager
+def cancelled_when(readable: int) -> Iterator[None]:
+    """SIGTERM cancels this process, as it cancels a run, once something can be read."""
+
+    def cancel(*_: object) -> None:
+        raise Cancelled
+
+    def wait() -> None:
+        os.read(readable, 1)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, cancel)
+    waits = threading.Thread(target=wait, daemon=True)
+    waits.start()
+    try:
+        yield
+    finally:
+        waits.join(10)
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_a_cancelled_run_leaves_no_process_behind() -> None:
+    readable, writable = os.pipe()
+
+    def waits() -> None:
+        os.write(writable, b"x")
+        time.sleep(600)
+
+    with cancelled_when(readable), pytest.raises(Cancelled):
+        Forks().run([waits, waits], at_once=2)
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+def test_work_is_not_shared_among_more_processors_than_there_are() -> None:
+    assert 1 <= processors() <= min(8, len(os.sched_getaffinity(0)))
