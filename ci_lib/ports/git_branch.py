@@ -86,7 +86,14 @@ class GitBranch:
         return self._listed(at) if at else {}
 
     def _folder(self, commit: str, folder: str) -> str:
-        """The id of a folder, empty for none; each folder on the way there must be one."""
+        """The id of a folder, empty for none; each folder on the way there must be one.
+
+        git finds it through folders alone. Where it finds none, each part is asked for, since a link or a
+        file in the place of one must not look like a ledger that has no records yet.
+        """
+        whole = self.find(commit, folder)
+        if whole is not None and whole.folder:
+            return whole.id
         at = commit
         for part in folder.split("/"):
             found = self.find(at, part)
