@@ -1,8 +1,9 @@
 """Twenty hosts against one: what a release takes, and what of it is the runner's own work.
 
 All hosts are on this machine, each with an engine of its own, and so share its processors as real hosts do
-not: the time of twenty is mostly that of twenty engines on a few processors. What the runner itself computes
-is what remains of it where each host has its own; ssh, which goes on in the background, is not counted.
+not: the time of twenty is mostly that of twenty engines on a few processors. Where each has its own, twenty
+take longer than one by what the runner itself computes for them; that is reckoned from what it computed here.
+ssh, which goes on in the background, is not counted.
 """
 
 import resource

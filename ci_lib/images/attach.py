@@ -29,7 +29,7 @@ from ci_lib.images.credentials import Credential
 from ci_lib.images.fetch import fault
 from ci_lib.images.patience import bounded, persist
 from ci_lib.images.push import WritableRegistry
-from ci_lib.images.registry import Registry
+from ci_lib.images.registry import Document, Registry
 from ci_lib.ports.protocols import Clock, Net
 
 LARGEST = 1024 * 1024
@@ -40,6 +40,8 @@ MOST_BYTES = 32 * 1024 * 1024
 
 SETTLE = 2.0
 """Seconds between writing and reading back: whoever read before we wrote has replaced it by then."""
+
+LOST_HINT = "do others attach to it at the same time, or does a cache answer? Then run this again"
 
 SECONDS = 150.0
 """Seconds for everything that is asked of the registry for one image."""
@@ -72,7 +74,7 @@ def attach(
     attempt = _Attempt(registry=registry, clock=clock, place=place, layer=layer, envelope=envelope)
     lost = fault(
         f"what is attached to {reference} does not stay there",
-        hint="do others attach to it at the same time, or does a cache answer? Then run this again",
+        hint=LOST_HINT,
     )
     persist(attempt, seed=layer.digest, clock=clock, lost=lost)
 
@@ -129,14 +131,7 @@ class _Attempt:
         before = self.registry.find(self.place)
         known = listing(before, self.place)
         body = self._manifest(known)
-        if self.registry.find(self.place) != before:
-            return False
-        try:
-            self.registry.put_manifest(self.place.tag, MANIFEST, body)
-        finally:
-            # Also when its answer was lost: it may have been done all the same.
-            self.clock.sleep(SETTLE)
-        return True
+        return replaced(self.registry, self.clock, self.place, MANIFEST, body, before=before)
 
     def _manifest(self, known: Listing) -> bytes:
         layers = known.extended(self.layer)
@@ -145,6 +140,29 @@ class _Attempt:
         config = configuration(layers)
         self.registry.put_blob(config)
         return known.manifest(layers, config)
+
+
+def replaced(
+    registry: WritableRegistry,
+    clock: Clock,
+    place: Reference,
+    media_type: str,
+    body: bytes,
+    *,
+    before: Document | None,
+) -> bool:
+    """Put a list in the place of ``before``, and wait ``SETTLE`` seconds.
+
+    False, with nothing replaced and at once, when it is ``before`` no more: somebody was faster.
+    """
+    if registry.find(place) != before:
+        return False
+    try:
+        registry.put_manifest(place.tag, media_type, body)
+    finally:
+        # Also when its answer was lost: it may have been done all the same.
+        clock.sleep(SETTLE)
+    return True
 
 
 def _envelope(registry: Registry, place: Reference, layer: Layer) -> bytes:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from ci_lib.domain.images import Reference
-from ci_lib.images.attach import LARGEST, MOST_BYTES, SECONDS, SETTLE, blob_in
+from ci_lib.images.attach import LARGEST, LOST_HINT, MOST_BYTES, SECONDS, blob_in, replaced
 from ci_lib.images.attestations import MANIFEST, MOST, Layer
 from ci_lib.images.bundles import (
     EMPTY,
@@ -58,7 +58,7 @@ def attach_bundle(
     attempt = _Attempt(registry=registry, clock=clock, image=image, place=place, bundle=bundle)
     lost = fault(
         f"the bundle that is attached to {reference} does not stay there",
-        hint="do others attach to it at the same time, or does a cache answer? Then run this again",
+        hint=LOST_HINT,
     )
     persist(attempt, seed=bundle.digest, clock=clock, lost=lost)
 
@@ -128,14 +128,7 @@ class _Attempt:
         if len(known.entries) >= MOST:
             raise fault(f"{self.place} lists {MOST} manifests, and more are not read", hint=HINT)
         body = known.extended(self.bundle, lambda digest: self.registry.names(_at(self.image, digest)))
-        if self.registry.find(self.place) != before:
-            return False
-        try:
-            self.registry.put_manifest(self.place.tag, INDEX, body)
-        finally:
-            # Also when its answer was lost: it may have been done all the same.
-            self.clock.sleep(SETTLE)
-        return True
+        return replaced(self.registry, self.clock, self.place, INDEX, body, before=before)
 
 
 def _listed(registry: Registry, image: Reference, place: Reference) -> tuple[Entry, ...]:
