@@ -224,3 +224,23 @@ def test_a_version_is_found_as_a_tag_and_nowhere_else_in_a_record(world: World) 
     (record,) = [record for record in records(world) if record.signatures][:1]
     chance = record.signatures[0]["sig"][:6]  # of a signature, which may hold any short tag
     refused(world.promote(chance), world, 10, "was never verified")
+
+
+def test_what_was_revoked_is_let_in_by_no_verification_from_before(world: World) -> None:
+    """Neither by its tag nor by its digest, also where one image of two was revoked."""
+    assert world.deploy("v2").green
+    (body,) = [record.body for record in records(world) if record.text("type") == "verified"][-1:]
+    digests = by_digest(body)
+    frame, now = world.tools("staging").frame, world.clock.now()
+    forged(world, frame.revoked(now, "v2", (digest("api:v2"),), "a hole in its TLS library"))
+    refused(world.promote("v2"), world, 10, "revoked")
+    refused(world.promote("", images=digests), world, 10, "revoked")
+
+
+def test_a_revocation_is_withdrawn_by_no_copy_of_the_verification(world: World) -> None:
+    assert world.deploy("v2").green
+    (pass_,) = [record for record in records(world) if record.text("type") == "verified"][-1:]
+    frame, now = world.tools("staging").frame, world.clock.now()
+    forged(world, frame.revoked(now, "v2", (digest("api:v2"),), "a hole in its TLS library"))
+    forged(world, again(pass_))
+    refused(world.promote("v2"), world, 10, "revoked")

@@ -14,11 +14,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ci_lib.ports.net import RequestsNet
 from ci_lib.ports.protocols import PortFault, Ran, TimedOut, UnknownHostKey, Unreachable
 from ci_lib.ports.scripts import APPEND, UPLOAD, WRITE
-from ci_lib.ports.ssh import SshHost
+from ci_lib.ports.ssh import SshHost, remote_command
 from tests.integration.ports_support import is_zombie, ssh_host
 from tests.lab.components import Sshd, free_port, run, wait_for
 
@@ -33,6 +35,20 @@ def direct(sshd: Sshd) -> Iterator[SshHost]:
     """A connection that a test may break."""
     with ssh_host(sshd) as remote:
         yield remote
+
+
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+def test_a_shell_makes_the_same_words_of_what_it_is_sent_whatever_they_are(shell: str) -> None:
+    text = st.characters(exclude_characters="\0", exclude_categories=["Cs"])
+
+    @settings(max_examples=60, deadline=None, database=None)
+    @given(words=st.lists(st.text(text), max_size=6))
+    def holds(words: list[str]) -> None:
+        line = remote_command(["printf", r"%s\0", *words, "end"])
+        done = subprocess.run([shell, "-c", line], capture_output=True, check=True, timeout=30)
+        assert done.stdout.split(b"\0") == [*(word.encode() for word in words), b"end", b""]
+
+    holds()
 
 
 def test_at_most_eight_sessions_are_open_at_once(direct: SshHost, tmp_path: Path) -> None:
