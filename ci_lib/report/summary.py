@@ -20,6 +20,7 @@ SIZE_LIMIT: Final = 900 * 1024
 """Bytes; GitHub takes 1 MiB a step, and other tools may have written into the same page."""
 
 _MARKS: Final = {Mark.PASSED: "✅", Mark.FAILED: "❌", Mark.WARNED: "⚠️", Mark.SKIPPED: "⏭️ skipped"}
+_SERVING: Final = frozenset({Verb.DEPLOY, Verb.PROMOTE, Verb.ROLLBACK, Verb.POST_VERIFY})
 _CUT: Final = "**Cut here: the evidence holds the rest.**"
 
 
@@ -80,21 +81,23 @@ def _overrides(outcome: Outcome) -> str:
 
 def _overview(outcome: Outcome, now: datetime) -> str:
     ended = now.strftime("%Y-%m-%d %H:%M:%S UTC")
-    row = (
-        f"{outcome.verb} {code(outcome.stack)}".strip(),
-        code(outcome.environment),
-        _way(outcome),
-        _counted(outcome),
-        f"{duration(outcome.seconds)}, until {ended}",
-    )
-    return table(("What", "Where", "From → to", "Checks", "Time"), [row])
+    cells = {
+        "What": f"{outcome.verb} {code(outcome.stack)}".strip(),
+        "Where": code(outcome.environment),
+        "From → to": _way(outcome),
+        "Checks": _counted(outcome),
+        "Time": f"{duration(outcome.seconds)}, until {ended}",
+    }
+    told = {title: text for title, text in cells.items() if text}
+    return table(tuple(told), [tuple(told.values())])
 
 
 def _counted(outcome: Outcome) -> str:
+    """What passed; that nothing was checked is told where something should have been."""
     if outcome.jobs:
         passed = sum(job.mark is not Mark.FAILED for job in outcome.jobs)
         return f"{passed}/{len(outcome.jobs)} jobs passed"
-    return checks_passed(outcome.checks) or "none"
+    return checks_passed(outcome.checks) or ("none" if outcome.verb in _SERVING else "")
 
 
 def _way(outcome: Outcome) -> str:
@@ -172,18 +175,19 @@ def _preflight(rows: tuple[CheckResult, ...]) -> str:
 
 
 def _checks(checks: tuple[CheckResult, ...]) -> str:
+    """A row a check; how often and how long it looked where one took its time."""
+    timed = any(check.tries > 1 or check.seconds for check in checks)
     rows = [
         (
             _MARKS[check.mark],
             markdown(check.name),
             markdown(check.value),
             markdown(check.bound),
-            str(check.tries),
-            duration(check.seconds),
+            *((str(check.tries), duration(check.seconds)) if timed else ()),
         )
         for check in checks
     ]
-    return table(("", "Check", "Seen", "Wanted", "Tries", "Time"), rows)
+    return table(("", "Check", "Seen", "Wanted", *(("Tries", "Time") if timed else ())), rows)
 
 
 def _steps(outcome: Outcome) -> str:
@@ -213,7 +217,7 @@ def _records(outcome: Outcome) -> str:
         ("Release id", code(outcome.release_id)),
         *(pair for change in outcome.changes for pair in _digests(change)),
         *(pair for built in outcome.builds for pair in digests(built)),
-        *(("Record", code(record)) for record in outcome.records),
+        ("Record" if len(outcome.records) == 1 else "Records", ", ".join(map(code, outcome.records))),
         ("Ledger head", code(outcome.ledger_head)),
         ("Started", markdown(outcome.started_at)),
         ("Actor", markdown(outcome.actor)),
