@@ -162,6 +162,9 @@ class Forge(Protocol):
         leaves one record.
         """
 
+    def name_run(self, name: str) -> None:
+        """Call this run so in the forge's list of runs; nothing where it takes a name from the file alone."""
+
     def comment(self, mark: str, markdown: str) -> str:
         """Write, or write anew, the one comment with this hidden mark below this run's pull or merge request.
 

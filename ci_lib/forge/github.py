@@ -93,6 +93,10 @@ class GitHub:
 
         return record_deployment(self._repo, self._run, deployment)
 
+    def name_run(self, name: str) -> None:
+        """GitHub takes the name from `run-name:` alone, and later changes nothing of it."""
+        del name
+
     def comment(self, mark: str, markdown: str) -> str:
         """As ``Forge.comment``."""
         from ci_lib.forge.github_talk import comment

@@ -97,6 +97,12 @@ class GitLab:
 
         return record_deployment(self._access, self._run, deployment)
 
+    def name_run(self, name: str) -> None:
+        """As ``Forge.name_run``: the pipeline's name."""
+        from ci_lib.forge.gitlab_deployments import name_pipeline
+
+        name_pipeline(self._access, self._run, name)
+
     def comment(self, mark: str, markdown: str) -> str:
         """As ``Forge.comment``."""
         from ci_lib.forge.gitlab_talk import comment

@@ -9,7 +9,7 @@ A record has no room for a word of ours, so it is known by its commit: the newes
 written by the API since this job began. It is written when all is over, never as ``running``: no run that is
 killed leaves one behind that goes on for ever.
 
-Source: https://docs.gitlab.com/api/deployments/
+Sources: https://docs.gitlab.com/api/deployments/, https://docs.gitlab.com/api/pipelines/
 """
 
 from typing import Any, Final
@@ -19,11 +19,12 @@ from gitlab.v4.objects import Project
 from ci_lib.domain.forge import Deployment, DeploymentState
 from ci_lib.domain.text import one_line
 from ci_lib.forge.gitlab_client import Access, asking
-from ci_lib.forge.gitlab_json import maybe, part, text
+from ci_lib.forge.gitlab_json import base, maybe, part, text
 from ci_lib.forge.gitlab_run import GitLabRun
 from ci_lib.forge.gitlab_runs import deployments
 from ci_lib.forge.gitlab_transport import REFUSED, GitLabFault
 
+_NAME: Final = 255
 _STATUSES: Final = {DeploymentState.SUCCESS: "success", DeploymentState.FAILURE: "failed"}
 
 
@@ -45,6 +46,17 @@ def record_deployment(access: Access, run: GitLabRun, deployment: Deployment) ->
         }
         number = access.first(lambda project: _put(project, run, wanted))
     return f"{run.url}/-/environments/{number}"
+
+
+def name_pipeline(access: Access, run: GitLabRun, name: str) -> None:
+    """Name the pipeline, as lists of pipelines show it (GitLab 16.6); raises ``ForgeFault``."""
+    wanted = {"name": one_line(name, _NAME)}
+    with asking("the name of the pipeline"):
+        access.first(
+            lambda project: project.manager.gitlab.http_put(
+                f"{base(project)}/pipelines/{run.pipeline}/metadata", post_data=wanted
+            )
+        )
 
 
 def _put(project: Project, run: GitLabRun, wanted: dict[str, Any]) -> int:

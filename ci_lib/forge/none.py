@@ -50,6 +50,10 @@ class NoForge:
         del deployment
         return ""
 
+    def name_run(self, name: str) -> None:
+        """No list of runs is known."""
+        del name
+
     def comment(self, mark: str, markdown: str) -> str:
         """There is no request to comment on."""
         del mark, markdown

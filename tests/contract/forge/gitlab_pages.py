@@ -37,6 +37,8 @@ class World:
     users: dict[int, str] = field(default_factory=lambda: {51: "ann"})
     groups: dict[int, str] = field(default_factory=lambda: {134: "acme/ops"})
     jobs: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
+    pipelines: dict[int, str] = field(default_factory=dict)
+    """The names that were given to them."""
     environments: list[dict[str, Any]] = field(default_factory=list)
     protected_environments: list[dict[str, Any]] = field(default_factory=list)
     protected_branches: list[dict[str, Any]] = field(default_factory=list)
@@ -166,6 +168,11 @@ def _jobs(world: World, asked: "Asked", pipeline: str) -> Told:
         return MISSING
     all_of_them = asked.query.get("include_retried") == "true"
     return 200, [job for job in found if all_of_them or not job.get("retried")]
+
+
+def _metadata(world: World, asked: "Asked", pipeline: str) -> Told:
+    world.pipelines[int(pipeline)] = asked.body["name"]
+    return 200, {"id": int(pipeline), "name": asked.body["name"]}
 
 
 def _environments(world: World, asked: "Asked") -> Told:
@@ -315,6 +322,7 @@ PAGES: list[tuple[str, str, bool, Any]] = [
     ("GET", P, False, _project),
     ("GET", f"{P}/variables", False, _variables),
     ("GET", rf"{P}/pipelines/(\d+)/jobs", True, _jobs),
+    ("PUT", rf"{P}/pipelines/(\d+)/metadata", True, _metadata),
     ("GET", f"{P}/environments", True, _environments),
     ("GET", f"{P}/protected_environments", False, _protected_environments),
     ("GET", f"{P}/protected_branches", False, _protected_branches),

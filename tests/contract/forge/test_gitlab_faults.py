@@ -108,6 +108,7 @@ DEEDS = [
         after=_records,
         before=_failed_before,
     ),
+    Deed(name="name", do=lambda forge, _: forge.name_run("shop"), after=lambda world: world.pipelines),
     Deed(name="note", do=lambda forge, _: forge.comment("plan", "text"), after=_words),
     Deed(
         name="note again",

@@ -50,6 +50,16 @@ def test_where_the_job_only_uses_the_environment_the_record_is_ours(action: str)
     assert records(lab) == [(OURS, "success")]
 
 
+def test_a_pipeline_has_one_name_of_one_line() -> None:
+    lab = FakeGitLab()
+    adapter(lab, own="").name_run("shop production runs v1\n" + "x" * 300)
+    adapter(lab, own="").name_run("shop production runs v2\n" + "x" * 300)
+    (name,) = lab.world.pipelines.values()
+    assert name.startswith("shop production runs v2")
+    assert len(name) <= 255
+    assert "\n" not in name
+
+
 def test_a_job_of_another_environment_has_no_record_of_this_one() -> None:
     lab = FakeGitLab()
     adapter(lab, replace(RUN, environment="staging")).record_deployment(DONE)
