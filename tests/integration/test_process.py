@@ -61,14 +61,12 @@ class Project:
 
     def processes(self) -> list[int]:
         """All living processes that were started in one of the release's folders, known to us or not."""
-        found = []
-        for entry in Path("/proc").iterdir():
-            try:
-                if entry.name.isdigit() and str(self.state) in str((entry / "cwd").readlink()):
-                    found.append(int(entry.name))
-            except OSError:
-                continue
-        return found
+        return _processes(self.state)
+
+    def stop(self) -> None:
+        """Kill what runs in any environment."""
+        for pid in _processes(self.folder):
+            os.kill(pid, signal.SIGKILL)
 
     def arguments(self) -> list[str]:
         """What those processes were started with, behind the name of the program."""
@@ -94,8 +92,19 @@ def project(tmp_path: Path) -> Iterator[Project]:
     (tmp_path / "builds" / "hello" / "v3" / "app.py").write_text(good + "# v3\n")
     made = Project(folder=tmp_path)
     yield made
-    for pid in made.processes():
-        os.kill(pid, signal.SIGKILL)
+    made.stop()
+
+
+def _processes(folder: Path) -> list[int]:
+    """All living processes that work in a folder, or below it."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and str(folder) in str((entry / "cwd").readlink()):
+                found.append(int(entry.name))
+        except OSError:
+            continue
+    return found
 
 
 def test_a_release_starts_serves_and_is_known_by_its_content(project: Project) -> None:
