@@ -1,4 +1,4 @@
-"""The adapter of GitLab over HTTP, with a GitLab on loopback; and when its library is loaded."""
+"""GitLab over HTTP, on loopback: its adapter, and the whole command line with it."""
 
 import subprocess
 import sys
@@ -19,7 +19,10 @@ from tests.contract.forge.gitlab_contract import API
 from tests.contract.forge.gitlab_jobs import RUN
 from tests.contract.forge.test_gitlab_records import DONE, records
 from tests.contract.forge.test_gitlab_runs import OWNER
-from tests.integration.test_process import ENVIRONMENT
+from tests.integration.test_forge import held_by
+from tests.integration.test_lock import PLACE
+from tests.integration.test_process import ENVIRONMENT, Project
+from tests.integration.test_process import project as project
 
 ROOT = Path(__file__).parents[2]
 
@@ -35,6 +38,21 @@ class Lab:
     def forge(self) -> GitLab:
         run = replace(RUN, api=self.api)
         return GitLab(run=run, job_token=JOB, own_token=OWN, net=RequestsNet(), clock=SystemClock())
+
+    def job(self, project: Project) -> dict[str, str]:
+        """What the runner hands to job 71 of pipeline 6, in the project's checkout."""
+        return {
+            "GITLAB_CI": "true",
+            "CI_API_V4_URL": self.api,
+            "CI_PROJECT_DIR": str(project.folder),
+            "CI_PROJECT_ID": "7",
+            "CI_PROJECT_PATH": "acme/shop",
+            "CI_PIPELINE_ID": "6",
+            "CI_JOB_ID": "71",
+            "CI_JOB_NAME": "deploy",
+            "CI_JOB_TOKEN": JOB,
+            "GITLAB_USER_LOGIN": "ann",
+        }
 
 
 @pytest.fixture
@@ -111,6 +129,18 @@ def test_a_redirect_takes_no_token_along(lab: Lab) -> None:
     with pytest.raises(ForgeFault, match="sends us elsewhere"):
         lab.forge().comment("plan", "text")
     assert not lab.fake.asked
+
+
+@pytest.mark.parametrize(("status", "ends"), [("success", 0), ("running", 13)])
+def test_the_lock_of_a_job_is_taken_over_when_gitlab_says_that_it_is_over_and_not_before(
+    lab: Lab, project: Project, status: str, ends: int
+) -> None:
+    project.deploy("v1")
+    held_by(project, "gitlab:acme/shop/6/70/deploy")
+    lab.fake.world.job(70, status)
+    text = project.run("deploy", *PLACE, "--version", "v3", ends=ends, **lab.job(project))
+    assert "/projects/7/pipelines/6/jobs" in {asked.path for asked in lab.fake.asked}
+    assert JOB not in text
 
 
 def test_the_library_is_loaded_when_gitlab_is_asked_and_not_before(lab: Lab) -> None:
