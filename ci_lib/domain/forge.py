@@ -7,6 +7,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
+from ci_lib.domain.text import one_line
+
 
 class RunState(StrEnum):
     """Whether the run that holds a lock still goes on."""
@@ -94,7 +96,9 @@ class DeploymentState(StrEnum):
 class Deployment:
     """What a run did to an environment, for the forge's own page of deployments.
 
-    ``sha`` is the commit of the version that serves now, not that of the run; ``url`` is where it serves.
+    ``sha`` is the commit of the version, not that of the run; empty where it is not known: then only a record
+    that the forge made by itself can say what happened. ``version`` serves now, or was tried in vain. ``url``
+    is where it serves.
     """
 
     environment: str
@@ -116,6 +120,15 @@ class ForgeFault(Exception):
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
         self.hint = hint
+
+
+def no_commit(deployment: Deployment) -> ForgeFault:
+    """Why no record can be made of a deployment whose commit is not known."""
+    return ForgeFault(
+        f"the commit of {one_line(deployment.version, 60)} is not known",
+        hint="label the image with org.opencontainers.image.revision, as `build` does, or tag it "
+        "sha-<commit>",
+    )
 
 
 class Forge(Protocol):
@@ -159,7 +172,7 @@ class Forge(Protocol):
 
         Never makes a second record beside that which the forge made itself for a job with ``environment:``,
         unless that one has the wrong commit and the forge offers no other way to say so. Running it twice
-        leaves one record.
+        leaves one record. Raises ``ForgeFault`` where a record is to be made and the commit is not known.
         """
 
     def name_run(self, name: str) -> None:

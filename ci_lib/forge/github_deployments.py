@@ -14,7 +14,7 @@ from typing import Any, Final
 from github.GithubObject import NotSet
 from github.Repository import Repository
 
-from ci_lib.domain.forge import Deployment
+from ci_lib.domain.forge import Deployment, no_commit
 from ci_lib.domain.text import one_line
 from ci_lib.forge.github_client import asking
 from ci_lib.forge.github_json import a_text, number, one, pages, text
@@ -111,7 +111,12 @@ def _urls(status: dict[str, Any]) -> list[str]:
 
 
 def _made(repo: Repository, run: GitHubRun, deployment: Deployment) -> Record:
-    """A record of ours; GitHub shall merge nothing for it, nor wait for checks: those were judged before."""
+    """A record of ours; raises ``ForgeFault`` without a commit.
+
+    GitHub shall merge nothing for it, nor wait for checks: those were judged before.
+    """
+    if not deployment.sha:
+        raise no_commit(deployment)
     made = repo.create_deployment(
         deployment.sha,
         auto_merge=False,
@@ -126,7 +131,7 @@ def _made(repo: Repository, run: GitHubRun, deployment: Deployment) -> Record:
 
 
 def _description(deployment: Deployment, record: Record) -> str:
-    if text(record, "sha") == deployment.sha:
+    if deployment.sha in ("", text(record, "sha")):
         return one_line(f"{deployment.version}: {deployment.description}", _DESCRIPTION)
     version = one_line(deployment.version, 60)
     return one_line(f"{version} (commit {deployment.sha[:12]}): {deployment.description}", _DESCRIPTION)

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from gitlab.v4.objects import Project
 
-from ci_lib.domain.forge import Deployment, DeploymentState
+from ci_lib.domain.forge import Deployment, DeploymentState, no_commit
 from ci_lib.domain.text import one_line
 from ci_lib.forge.gitlab_client import Access, asking
 from ci_lib.forge.gitlab_json import base, maybe, part, text
@@ -35,6 +35,8 @@ def record_deployment(access: Access, run: GitLabRun, deployment: Deployment) ->
     """
     if run.recorded(deployment.environment):
         return f"{run.url}/-/environments"
+    if not deployment.sha:
+        raise no_commit(deployment)
     with asking(f"the deployment record of {one_line(deployment.environment)}"):
         ref, is_tag = _ref(access, run, deployment)
         wanted = {

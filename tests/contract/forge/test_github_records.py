@@ -52,6 +52,19 @@ def test_where_there_is_no_record_one_is_made_with_the_versions_commit(hub: Fake
     assert states(hub) == [("success", "sha-1: deployed and verified")]
 
 
+def test_of_a_commit_that_nobody_knows_there_is_no_record_but_a_word_in_githubs_own(
+    hub: FakeGitHub, forge: Make
+) -> None:
+    unknown = replace(PRODUCTION, sha="")
+    with pytest.raises(ForgeFault, match="the commit of sha-1 is not known"):
+        forge().record_deployment(unknown)
+    assert not hub.world.deployments
+    record = hub.world.deployment(environment="production", sha=OTHER)
+    hub.world.state(record, state="in_progress", log_url=JOB)
+    forge().record_deployment(unknown)
+    assert states(hub)[0] == ("success", "sha-1: deployed and verified")
+
+
 def test_told_twice_there_is_one_record_with_one_status(hub: FakeGitHub, forge: Make) -> None:
     forge().record_deployment(PRODUCTION)
     forge().record_deployment(PRODUCTION)

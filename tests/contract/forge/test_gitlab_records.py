@@ -43,6 +43,13 @@ def test_beside_the_record_that_gitlab_makes_there_is_none_of_ours(action: str) 
     assert not lab.asked
 
 
+def test_of_a_commit_that_nobody_knows_there_is_no_record_of_ours() -> None:
+    lab = FakeGitLab()
+    with pytest.raises(ForgeFault, match=r"the commit of v1\.2\.0 is not known"):
+        adapter(lab).record_deployment(replace(DONE, sha=""))
+    assert not lab.asked
+
+
 @pytest.mark.parametrize("action", ["access", "prepare", "verify"])
 def test_where_the_job_only_uses_the_environment_the_record_is_ours(action: str) -> None:
     lab = FakeGitLab()
