@@ -205,6 +205,22 @@ PLAN_HASH = Option(
     help="Refuse unless the plan is still the one that `plan` printed this hash for.",
 )
 
+COMMENT = Option(
+    name="comment",
+    kind=Kind.FLAG,
+    help="Show the plan below the run's pull or merge request too, in one comment that is written anew.",
+)
+ISSUE = Option(
+    name="issue",
+    kind=Kind.FLAG,
+    help="Open an issue at the forge for a drift, write it anew while it lasts, and close it afterwards.",
+)
+PUBLISH = Option(
+    name="publish",
+    metavar="GITTAG",
+    help="When it went well, publish the forge's release of this tag: the record as its notes, the evidence.",
+)
+
 PLACE = (CONFIG, STACK, ENVIRONMENT, FORGE_TOKEN)
 """Where a verb works, and who is asked about it."""
 RELEASE = (VERSION, IMAGE, ONLY)

@@ -28,7 +28,7 @@ class Keeper:
 
     def page(self, outcome: Outcome) -> Mapping[str, bytes]:
         """The record as a file for the evidence, since a CI's checkout is thrown away."""
-        return {"release.md": self._section(outcome).encode()} if self._wanted(outcome) else {}
+        return {"release.md": self.section(outcome).encode()} if self._wanted(outcome) else {}
 
     def kept(self, outcome: Outcome) -> Outcome:
         """Append the record to the day's file; the outcome, which is masked already, with a word on it."""
@@ -39,7 +39,7 @@ class Keeper:
         try:
             path = confined(self.settings, folder) / f"{day}.md"
             heading = f"# Releases of {day} (UTC)\n"
-            append_section(path, f"\n{self._section(outcome)}", heading=heading)
+            append_section(path, f"\n{self.section(outcome)}", heading=heading)
             note = f"the release record is {folder}/{day}.md"
         except (ConfigFault, PortFault) as fault:
             note = f"the release record could not be written: {fault}"
@@ -48,7 +48,8 @@ class Keeper:
     def _wanted(self, outcome: Outcome) -> bool:
         return bool(self.settings and self.settings.settings.release.record) and leaves_record(outcome)
 
-    def _section(self, outcome: Outcome) -> str:
+    def section(self, outcome: Outcome) -> str:
+        """The record, as Markdown; raises ``AssertionError`` without settings."""
         assert self.settings is not None
         template = BUILT_IN
         try:

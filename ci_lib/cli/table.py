@@ -14,12 +14,14 @@ from ci_lib.cli.options import (
     BACKUP,
     BUILT_ONLY,
     BUILT_VERSION,
+    COMMENT,
     CONFIG,
     END,
     FORCE,
     GATE,
     GATES,
     HOURS,
+    ISSUE,
     JOB,
     JSON,
     KEEP,
@@ -35,6 +37,7 @@ from ci_lib.cli.options import (
     PASSWORD,
     PLACE,
     PLAN_HASH,
+    PUBLISH,
     REASON,
     REF,
     RELEASE,
@@ -100,7 +103,7 @@ _PLANNED = Output(
     name="plan-hash", help="What `plan-hash` of deploy and promote takes: they refuse every other plan."
 )
 
-_DEPLOY = (*PLACE, *RELEASE, PLAN_HASH, *GATES, LOCK_WAIT, *END)
+_DEPLOY = (*PLACE, *RELEASE, PLAN_HASH, *GATES, LOCK_WAIT, PUBLISH, *END)
 _BACK = (SCHEMA, REASON, SKIP_CHECKS, APPROVER)
 _LIST = (CONFIG, STACK, ONE_ENVIRONMENT, LIMIT, JSON)
 
@@ -140,7 +143,7 @@ VERBS = (
     _verb(
         name="post-verify",
         summary="Run all checks on what serves, and record the verdict.",
-        options=(*PLACE, VERSION, ROLLBACK_ON_FAILURE, LOCK_WAIT, *END),
+        options=(*PLACE, VERSION, ROLLBACK_ON_FAILURE, LOCK_WAIT, PUBLISH, *END),
         example="deploy-actions post-verify --environment staging --version sha-1a2b3c4",
     ),
     _verb(
@@ -186,7 +189,7 @@ VERBS = (
     _verb(
         name="drift",
         summary="Compare what runs with what was deployed last, and change nothing.",
-        options=(*PLACE, LOCK_WAIT, *END),
+        options=(*PLACE, LOCK_WAIT, ISSUE, *END),
         example="deploy-actions drift --environment production",
     ),
     _verb(
@@ -201,7 +204,7 @@ COMMANDS = (
     Command(
         name="plan",
         summary="Show what a deploy would do, and change nothing; `--plan-hash` binds the deploy to it.",
-        options=(*PLACE, *RELEASE, *GATES, JSON),
+        options=(*PLACE, *RELEASE, *GATES, COMMENT, JSON),
         action=True,
         outputs=(_PLANNED,),
         example="deploy-actions plan --environment production --version sha-1a2b3c4",

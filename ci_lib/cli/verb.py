@@ -5,12 +5,14 @@ import secrets
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from ci_lib.ci.gitlab_facts import job_folder
 from ci_lib.cli.console import Session, Values, open_session, settings_for
 from ci_lib.cli.proofs import with_proofs
 from ci_lib.cli.release_record import Keeper
+from ci_lib.cli.told import told
 from ci_lib.cli.wiring import built
 from ci_lib.config.resolved import Resolved
 from ci_lib.domain.errors import Cancelled, DeployError, Refusal, UsageFault
@@ -123,6 +125,7 @@ def finish(
         # A finalize that had nothing to do stands at the end of every job: it leaves no page behind.
         keeper = Keeper(session=session, settings=settings)
         outcome = keeper.kept(_with_evidence(session, values, outcome, more or {}, keeper))
+        outcome = told(session, settings, values, outcome, partial(keeper.section, outcome))
         reporter.summary(summary(outcome, now=SystemClock().now()))
     try:
         reporter.outputs(outputs(outcome))

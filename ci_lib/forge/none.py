@@ -56,8 +56,8 @@ class NoForge:
 
     def comment(self, mark: str, markdown: str) -> str:
         """There is no request to comment on."""
-        del mark, markdown
-        return ""
+        del markdown
+        raise self._fault(f"a comment ({mark})")
 
     def issue(self, mark: str, title: str, markdown: str) -> str:
         """There are no issues."""
@@ -65,9 +65,9 @@ class NoForge:
         raise self._fault(f"the issue {title!r}")
 
     def close_issue(self, mark: str, markdown: str) -> str:
-        """There are no issues, so none is open."""
-        del mark, markdown
-        return ""
+        """There are no issues."""
+        del markdown
+        raise self._fault(f"the issue to close ({mark})")
 
     def release(self, tag: str, title: str, notes: str, files: Mapping[str, Path]) -> str:
         """There are no releases."""

@@ -48,6 +48,12 @@ def plan_page(proposal: Proposal) -> str:
     return f"{body}\nPlan hash, for `--plan-hash`:\n\n```text\n{proposal.hash}\n```\n"
 
 
+def no_plan_page(place: str, cause: str, hint: str) -> str:
+    """Why there is no plan, as Markdown; the texts are masked already."""
+    more = f"\n**Next:** {markdown(hint, 1000)}\n" if hint else ""
+    return f"### Plan: {markdown(place)}\n\n❌ **There is none:** {markdown(cause, 1000)}\n{more}"
+
+
 def _way(proposal: Proposal) -> str:
     before = code(proposal.previous.version) if proposal.previous else "nothing"
     return f"{before} → {code(proposal.release.version)}"

@@ -4,7 +4,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -24,10 +25,16 @@ ROOT = Path(__file__).parents[2]
 
 
 class Hub:
-    """`FakeGitHub` behind HTTP; `environment` is what the runner of run 9 hands to the job."""
+    """`FakeGitHub` behind HTTP; `environment` is what the runner of run 9 hands to the job.
+
+    `trouble` is asked before each request: what it returns comes in place of an answer; where it raises
+    ConnectionError the connection just ends.
+    """
 
     def __init__(self, port: int) -> None:
         self.fake = FakeGitHub()
+        self.trouble: Callable[[str, str], Response | None] = lambda *_: None
+        self._local = f"http://127.0.0.1:{port}"
         self.environment = RUN_7 | {
             "GITHUB_RUN_ID": "9",
             "GITHUB_REPOSITORY": "acme/shop",
@@ -35,18 +42,36 @@ class Hub:
             "GITHUB_TOKEN": TOKEN,
         }
 
+    def answer(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Response:
+        trouble = self.trouble(method, path)
+        if trouble is not None:
+            return trouble
+        upload = path.removeprefix("/uploads")
+        host = "https://api.github.com" if upload == path else "https://uploads.github.com"
+        answer = self.fake.request(method, f"{host}{upload}", headers=headers, body=body, timeout=9)
+        return replace(answer, body=self._here(answer.body))
+
+    def _here(self, body: bytes) -> bytes:
+        """An answer whose URLs lead to this machine, where a real one's lead to GitHub."""
+        text = body.decode().replace("https://uploads.github.com", f"{self._local}/uploads")
+        return text.replace("https://api.github.com", self._local).encode()
+
 
 @pytest.fixture
 def hub() -> Iterator[Hub]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            answer: Response = made.fake.request(
-                "GET", f"https://api.github.com{self.path}", headers=dict(self.headers), timeout=9
-            )
+            body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+            try:
+                answer = made.answer(self.command, self.path, dict(self.headers), body)
+            except ConnectionError:
+                return
             self.send_response(answer.status)
             self.send_header("Content-Length", str(len(answer.body)))
             self.end_headers()
             self.wfile.write(answer.body)
+
+        do_POST = do_PATCH = do_DELETE = do_GET  # noqa: N815 - their names are the library's
 
         def log_message(self, *_: object) -> None:
             pass
@@ -83,7 +108,7 @@ def test_the_lock_of_a_run_that_github_says_has_ended_is_taken_over_at_once(
     run_5(hub, project, "completed")
     project.run("deploy", *PLACE, "--version", "v3", **hub.environment)
     assert hub.fake.asked
-    assert {asked.path for asked in hub.fake.asked} == {
+    assert {asked.path for asked in hub.fake.asked if "/runs/5/" in asked.path} == {
         "/repos/acme/shop/actions/runs/5/attempts/1",
         "/repos/acme/shop/actions/runs/5/attempts/1/jobs",
     }
@@ -104,9 +129,10 @@ def test_without_a_token_the_lock_stays_where_it_is(hub: Hub, project: Project) 
     assert not hub.fake.asked
 
 
-def test_without_a_lock_that_is_held_github_is_asked_nothing(hub: Hub, project: Project) -> None:
+def test_without_a_lock_that_is_held_github_is_asked_for_no_other_run(hub: Hub, project: Project) -> None:
     project.run("deploy", *PLACE, "--version", "v1", **hub.environment)
-    assert not hub.fake.asked
+    runs = [asked.path for asked in hub.fake.asked if "/runs/" in asked.path]
+    assert set(runs) <= {"/repos/acme/shop/actions/runs/9"}
 
 
 @pytest.mark.parametrize(
@@ -129,9 +155,9 @@ def test_a_review_of_the_run_lets_a_release_in_unless_it_is_ones_own(
 def test_pygithub_is_loaded_when_github_is_asked_and_not_before(hub: Hub) -> None:
     script = """
 import sys
-from ci_lib.cli import wiring
+from ci_lib.cli.forges import forge_of
 from ci_lib.cli.console import open_session
-forge = wiring._forge(open_session(quiet=True))
+forge = forge_of(open_session(quiet=True))
 before = "github" in sys.modules
 forge.run_state("github:acme/shop/5/1/deploy@box-1")
 print(type(forge).__name__, before, "github" in sys.modules)

@@ -1,0 +1,155 @@
+"""What the forge is told of a verb's end: a deployment, an issue, a release; of a plan, a comment.
+
+All of it is told when the outcome stands in the ledger and the evidence lies on the disk, and none of it
+changes the outcome: whatever goes wrong is a warning in the log and a note in the summary.
+"""
+
+import tarfile
+import traceback
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from ci_lib.cli.commits import commit_of, references
+from ci_lib.cli.console import Session, Values
+from ci_lib.cli.forges import FORGES, forge_of
+from ci_lib.config.resolved import Resolved
+from ci_lib.domain.errors import Cancelled, DeployError
+from ci_lib.domain.forge import Deployment, DeploymentState, Forge, ForgeFault
+from ci_lib.domain.outcome import Outcome
+from ci_lib.domain.reasons import Reason, Status, Verb
+from ci_lib.forge.none import NoForge
+from ci_lib.ports.scratch import scratch
+from ci_lib.ports.system import SystemClock
+from ci_lib.report.summary import summary
+
+_BRINGING: Final = frozenset({Verb.DEPLOY, Verb.PROMOTE, Verb.ROLLBACK, Verb.POST_VERIFY, Verb.FINALIZE})
+"""Verbs after which another release may serve; the last two when they go back, or find a run half-way."""
+
+_ENDS: Final = {
+    Status.DEPLOYED: (DeploymentState.SUCCESS, "deployed by {verb}"),
+    Status.UNCHANGED: (DeploymentState.SUCCESS, "serves already"),
+    Status.ROLLED_BACK: (DeploymentState.FAILURE, "failed, {back}"),
+    Status.PARTIAL: (DeploymentState.FAILURE, "failed, and needs a person"),
+}
+"""Ends that left something behind; after all others an environment is as it was, and nothing is told."""
+
+
+def told(
+    session: Session, settings: Resolved | None, values: Values, outcome: Outcome, notes: Callable[[], str]
+) -> Outcome:
+    """Tell the forge of an outcome, which is masked already; the same with a note on what was not told.
+
+    ``notes`` makes the text of a release, as Markdown. On a terminal nothing is told. A signal ends the
+    telling, and nothing else: what is told about has ended already.
+    """
+    if settings is None or session.facts.provider not in FORGES:
+        return outcome
+    said: list[str] = []
+    try:
+        forge = forge_of(session)
+        if not isinstance(forge, NoForge):  # without a token nobody asked for it
+            said += _deployment(session, settings, forge, outcome)
+        if values.get("issue"):
+            said += _issue(session, settings, forge, outcome)
+        if values.get("publish") and outcome.green:
+            said += _release(session, forge, values["publish"], outcome, notes)
+    except Cancelled:
+        said.append(f"cancelled while {session.facts.provider} was told of it")
+    return replace(outcome, notes=(*outcome.notes, *said))
+
+
+def commented(session: Session, settings: Resolved, page: str) -> None:
+    """Write a plan, as Markdown that is masked already, below the pull or merge request of this run."""
+    if session.facts.provider not in FORGES:
+        return
+    mark = f"plan/{settings.stack}/{settings.environment}"
+    _attempt(session, lambda: forge_of(session).comment(mark, page))
+
+
+def _attempt(session: Session, tell: Callable[[], str], *, done: str = "") -> tuple[str, ...]:
+    """Tell a forge something. Returns a note: what was not told, also a warning, or ``done`` and where."""
+    try:
+        url = tell()
+    except ForgeFault as fault:
+        why = f"{fault}. {fault.hint}" if fault.hint else str(fault)
+    except DeployError as error:
+        why = error.message
+    except Exception as error:
+        # The boundary: a defect in the telling must not lose an outcome, nor turn it red.
+        session.err.write(session.redact(traceback.format_exc()))
+        why = f"a defect of deploy-actions ({type(error).__name__})"
+    else:
+        return (f"{done}: {url}",) if done and url else ()
+    note = session.redact(f"{session.facts.provider} was not told: {why}")
+    session.reporter.warn(note)
+    return (note,)
+
+
+def _deployment(session: Session, settings: Resolved, forge: Forge, outcome: Outcome) -> tuple[str, ...]:
+    if outcome.verb not in _BRINGING or outcome.status not in _ENDS:
+        return ()
+
+    def tell() -> str:
+        images = references(change.image for change in outcome.changes)
+        return forge.record_deployment(deployment(settings, outcome, commit_of(session, settings, images)))
+
+    return _attempt(session, tell)
+
+
+def deployment(settings: Resolved, outcome: Outcome, commit: str) -> Deployment:
+    """What the forge's page of deployments says of an outcome whose version is of ``commit``.
+
+    It is about the version that serves now, or that was tried in vain; the one that came back has its record.
+    """
+    state, words = _ENDS[outcome.status]
+    old = outcome.rollback.version if outcome.rollback else ""
+    back = f"{old} serves again" if old else "nothing serves"
+    description = f"{settings.stack} {words.format(verb=outcome.verb, back=back)}"
+    return Deployment(
+        environment=settings.environment,
+        sha=commit,
+        version=outcome.version,
+        state=state,
+        description=description,
+        production=settings.place.tier == "production",
+    )
+
+
+def _issue(session: Session, settings: Resolved, forge: Forge, outcome: Outcome) -> tuple[str, ...]:
+    """One issue for as long as there is a drift; where nothing could be compared it stays as it is."""
+    mark = f"drift/{settings.stack}/{settings.environment}"
+    page = partial(summary, outcome, now=SystemClock().now())
+    if outcome.reason is Reason.DRIFT:
+        title = f"{settings.stack} {settings.environment} has drifted"
+        return _attempt(session, lambda: forge.issue(mark, title, page()), done="the issue of this drift")
+    if outcome.green:
+        return _attempt(session, lambda: forge.close_issue(mark, page()), done="the drift is over, closed")
+    return ()
+
+
+def _release(
+    session: Session, forge: Forge, tag: str, outcome: Outcome, notes: Callable[[], str]
+) -> tuple[str, ...]:
+    def tell() -> str:
+        with scratch("release") as folder:
+            files = _packed(outcome.evidence_path, Path(folder))
+            return forge.release(tag, tag, notes(), files)
+
+    return _attempt(session, tell, done=f"the release of {tag} is published")
+
+
+def _packed(evidence: str, folder: Path) -> dict[str, Path]:
+    """The evidence as one file, by a name that no other run gives it; nothing where there is no evidence."""
+    if not evidence:
+        return {}
+    name = Path(evidence).name
+    path = folder / f"{name}.tar.gz"
+    try:
+        with tarfile.open(path, "w:gz") as archive:
+            archive.add(evidence, arcname=name)
+    except OSError as error:
+        raise ForgeFault(f"the evidence cannot be packed: {error.strerror}") from None
+    return {path.name: path}
