@@ -25,6 +25,7 @@ from ci_lib.config.tighten import tightened
 from ci_lib.domain.approval import Demand, Gate
 from ci_lib.domain.backups import Backups
 from ci_lib.domain.errors import Refusal
+from ci_lib.domain.forge import Forge
 from ci_lib.domain.images import Reference
 from ci_lib.domain.outcome import CheckResult
 from ci_lib.domain.state import Fence, State, unfenced
@@ -88,7 +89,7 @@ def built(session: Session, settings: Resolved) -> Iterator[Built]:
                 reporter=session.reporter,
                 digest=_digest(session, settings, host),
                 check=checks(lambda _: True, host, target, containers, backups),
-                listed=_listed(session, settings, host),
+                listed=_listed(session, settings, host, forge),
                 hook=lambda argv, facts, limit: session.runner.run(
                     argv, timeout=limit, cwd=settings.folder, env=facts
                 ),
@@ -277,12 +278,13 @@ def _digest(session: Session, settings: Resolved, host: Host) -> Callable[[str, 
 
 
 def _listed(
-    session: Session, settings: Resolved, host: Host
+    session: Session, settings: Resolved, host: Host, forge: Forge
 ) -> Callable[[Variables], tuple[CheckResult, ...]]:
     def listed(facts: Variables) -> tuple[CheckResult, ...]:
+        from ci_lib.cli.green import green_rows
         from ci_lib.cli.papers import rows
 
-        return rows(session, settings, host, facts)
+        return (*rows(session, settings, host, facts), *green_rows(session, settings, forge, facts))
 
     return listed
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from ci_lib.config.base import EnvName, Model
+from ci_lib.config.base import EnvName, Model, Words
 from ci_lib.config.patterns import DATE
 from ci_lib.config.units import Duration
 
@@ -39,6 +39,8 @@ class ReleaseRules(Model):
     """Regular expressions; for each the draft must hold a URL, or the path of a file of the checkout."""
     questions: tuple[str, ...] = ()
     """What must stand in the draft as a ticked item, `- [x] question`."""
+    commit_checks: tuple[Words, ...] = ()
+    """Checks of the release's commit (jobs, commit statuses) that have passed, by what the forge says."""
     settings: tuple[Setting, ...] = ()
     """Settings that must be there."""
     record: str = ""

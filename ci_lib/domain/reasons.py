@@ -51,6 +51,7 @@ class Reason(StrEnum):
     NOT_VERIFIED = "not_verified"
     NOT_REHEARSED = "not_rehearsed"
     CANNOT_DECIDE = "cannot_decide"
+    FORGE = "forge"
     POLICY = "policy"
     LOCKED = "locked"
     LOST_LOCK = "lost_lock"
@@ -98,6 +99,7 @@ REASONS: dict[Reason, tuple[Exit, str]] = {
     Reason.NOT_VERIFIED: (Exit.NOT_VERIFIED, "The verified-image rule refused the release."),
     Reason.NOT_REHEARSED: (Exit.NOT_VERIFIED, "The migration was never rehearsed where it has to be."),
     Reason.CANNOT_DECIDE: (Exit.CANNOT_DECIDE, "The ledger is unreachable or damaged: no decision."),
+    Reason.FORGE: (Exit.CANNOT_DECIDE, "The forge does not say whether the commit's checks have passed."),
     Reason.POLICY: (Exit.POLICY, "Refused by policy."),
     Reason.LOCKED: (Exit.LOCKED, "Another run holds the lock of this stack and environment."),
     Reason.LOST_LOCK: (Exit.LOCKED, "Another run took the lock over while this one was away."),

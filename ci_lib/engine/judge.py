@@ -105,8 +105,8 @@ def _verdict(done: Performed, ground: Ground) -> tuple[Status, Reason]:
     assert done.fault is not None
     if done.fault.reason is Reason.HALF_MIGRATED:  # whatever came back, a person must look at the data
         return Status.PARTIAL, Reason.HALF_MIGRATED
-    if done.fault.reason is Reason.POLICY and not done.changed:
-        return Status.REFUSED, Reason.POLICY
+    if done.fault.reason in (Reason.POLICY, Reason.FORGE) and not done.changed:
+        return Status.REFUSED, done.fault.reason
     if not done.changed:
         return Status.FAILED, Reason.CHECKS if done.to_blame else done.fault.reason
     if done.back is None or not done.back.proved:

@@ -281,7 +281,8 @@ class Run:
         )
 
     def _failed(self, error: DeployError) -> Outcome:
-        status = Status.REFUSED if isinstance(error, Refusal) else Status.FAILED
+        gate = isinstance(error, Refusal) or error.reason is Reason.FORGE
+        status = Status.REFUSED if gate else Status.FAILED
         failure = Failure(step=str(self.request.verb), cause=error.message, hint=error.hint)
         outcome = self._broken_off(status, error.reason, failure)
         if isinstance(error, Refusal):

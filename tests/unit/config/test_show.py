@@ -115,6 +115,7 @@ settings:
     - Contacts
     links: []
     questions: []
+    commit_checks: []
     settings: []
     record: ''
     template: ''
