@@ -3,7 +3,7 @@
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -13,6 +13,7 @@ import pytest
 from ci_lib.domain.forge import ForgeFault, RunState
 from ci_lib.forge.gitlab import GitLab
 from ci_lib.ports.net import RequestsNet
+from ci_lib.ports.protocols import Response
 from ci_lib.ports.system import SystemClock
 from tests.contract.forge.fake_gitlab import JOB, OWN, FakeGitLab
 from tests.contract.forge.gitlab_contract import API
@@ -28,12 +29,17 @@ ROOT = Path(__file__).parents[2]
 
 
 class Lab:
-    """`FakeGitLab` behind HTTP, below a path; `elsewhere` sends every request to another host."""
+    """`FakeGitLab` behind HTTP, below a path; `elsewhere` sends every request to another host.
+
+    `trouble` is asked before each request: what it returns comes in place of an answer; where it raises
+    ConnectionError the connection just ends.
+    """
 
     def __init__(self, port: int) -> None:
         self.fake = FakeGitLab()
         self.api = f"http://127.0.0.1:{port}/git/api/v4"
         self.elsewhere = ""
+        self.trouble: Callable[[str, str], Response | None] = lambda *_: None
 
     def forge(self) -> GitLab:
         run = replace(RUN, api=self.api)
@@ -51,6 +57,11 @@ class Lab:
             "CI_JOB_ID": "71",
             "CI_JOB_NAME": "deploy",
             "CI_JOB_TOKEN": JOB,
+            "CI_PROJECT_URL": "https://gitlab.example/acme/shop",
+            "CI_COMMIT_REF_NAME": "main",
+            "CI_DEFAULT_BRANCH": "main",
+            "CI_PIPELINE_CREATED_AT": "2026-01-02T02:00:00Z",
+            "CI_JOB_STARTED_AT": "2026-01-02T02:30:00Z",
             "GITLAB_USER_LOGIN": "ann",
         }
 
@@ -72,7 +83,12 @@ def lab() -> Iterator[Lab]:
                 if name in ("JOB-TOKEN", "PRIVATE-TOKEN", "Content-Type")
             }
             url = f"{API}{self.path.removeprefix('/git/api/v4')}"
-            answer = made.fake.request(self.command, url, headers=headers, body=body, timeout=9)
+            try:
+                answer = made.trouble(self.command, self.path) or made.fake.request(
+                    self.command, url, headers=headers, body=body, timeout=9
+                )
+            except ConnectionError:
+                return
             self.send_response(answer.status)
             for name, value in answer.headers.items():
                 self.send_header(name, value)
