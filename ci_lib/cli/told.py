@@ -47,15 +47,18 @@ def told(
     """
     if settings is None or session.facts.provider not in FORGES:
         return outcome
+    brought = outcome.verb in _BRINGING and outcome.status in _ENDS
+    compared = bool(values.get("issue")) and (outcome.reason is Reason.DRIFT or outcome.green)
+    tag = values.get("publish", "") if outcome.green else ""
     said: list[str] = []
     try:
-        forge = forge_of(session)
-        if not isinstance(forge, NoForge):  # without a token nobody asked for it
+        forge = forge_of(session) if brought or compared or tag else NoForge()
+        if brought and not isinstance(forge, NoForge):  # without a token nobody asked for it
             said += _deployment(session, settings, forge, outcome)
-        if values.get("issue"):
+        if compared:
             said += _issue(session, settings, forge, outcome)
-        if values.get("publish") and outcome.green:
-            said += _release(session, forge, values["publish"], outcome, notes)
+        if tag:
+            said += _release(session, forge, tag, outcome, notes)
     except Cancelled:
         said.append(f"cancelled while {session.facts.provider} was told of it")
     return replace(outcome, notes=(*outcome.notes, *said))
@@ -89,9 +92,6 @@ def _attempt(session: Session, tell: Callable[[], str], *, done: str = "") -> tu
 
 
 def _deployment(session: Session, settings: Resolved, forge: Forge, outcome: Outcome) -> tuple[str, ...]:
-    if outcome.verb not in _BRINGING or outcome.status not in _ENDS:
-        return ()
-
     def tell() -> str:
         images = references(change.image for change in outcome.changes)
         return forge.record_deployment(deployment(settings, outcome, commit_of(session, settings, images)))
@@ -119,15 +119,13 @@ def deployment(settings: Resolved, outcome: Outcome, commit: str) -> Deployment:
 
 
 def _issue(session: Session, settings: Resolved, forge: Forge, outcome: Outcome) -> tuple[str, ...]:
-    """One issue for as long as there is a drift; where nothing could be compared it stays as it is."""
+    """One issue for as long as there is a drift."""
     mark = f"drift/{settings.stack}/{settings.environment}"
     page = partial(summary, outcome, now=SystemClock().now())
     if outcome.reason is Reason.DRIFT:
         title = f"{settings.stack} {settings.environment} has drifted"
         return _attempt(session, lambda: forge.issue(mark, title, page()), done="the issue of this drift")
-    if outcome.green:
-        return _attempt(session, lambda: forge.close_issue(mark, page()), done="the drift is over, closed")
-    return ()
+    return _attempt(session, lambda: forge.close_issue(mark, page()), done="the drift is over, closed")
 
 
 def _release(

@@ -104,7 +104,32 @@ def test_the_gate_of_an_example_is_the_templates_with_its_tools(name: str) -> No
     first, *tools, last = example["jobs"]["gate"]["steps"]
     assert tools
     example["jobs"]["gate"]["steps"] = [first, last]
+    del template["jobs"]["build"], template["jobs"]["plan"]  # examples are deployed nowhere
     assert example == template
+
+
+def test_a_plan_of_a_pull_request_is_made_for_those_of_this_repository_alone() -> None:
+    jobs = loaded(ROOT / "templates/.github/ci.yml")["jobs"]
+    wanted = jobs["build"]["if"]
+    assert "github.event.pull_request.head.repo.full_name == github.repository" in wanted
+    assert "||" not in wanted
+    assert jobs["build"]["permissions"] == {"contents": "read", "packages": "write"}
+    assert not {"environment", "env"} & set(jobs["build"])
+    assert (jobs["plan"]["needs"], "if" in jobs["plan"]) == ("build", False)
+    assert jobs["plan"]["permissions"] == {"contents": "read", "pull-requests": "write"}
+    assert "environment" not in jobs["plan"]
+    plan = jobs["plan"]["steps"][-1]["with"]
+    assert plan["version"] == "${{ needs.build.outputs.version }}"
+    assert plan["comment"] == "true"
+
+
+RIGHTS = {
+    "cd.yml": {"contents": "read", "actions": "read", "deployments": "write"},
+    "rollback.yml": {"contents": "read", "actions": "read", "deployments": "write"},
+    "drift.yml": {"contents": "read", "actions": "read", "issues": "write"},
+    "restore-test.yml": {"contents": "read", "actions": "read"},
+}
+"""What a job that works on an environment may do: no more than what it asks GitHub for."""
 
 
 @RELEASING
@@ -112,7 +137,9 @@ def test_a_job_of_a_template_has_the_least_rights_one_turn_and_a_finalize(path: 
     workflow = loaded(path)
     assert workflow["permissions"] == {}
     for job in deploying(workflow).values():
-        assert job["permissions"] == {"contents": "read"}
+        assert job["permissions"] == RIGHTS[path.name]
+        tokens = [step.get("with", {}).get("forge-token") for step in job["steps"][1:]]
+        assert "${{ github.token }}" in tokens
         assert job["concurrency"]["cancel-in-progress"] is False
         assert job["environment"]
         assert job["timeout-minutes"]
