@@ -47,8 +47,7 @@ class NoForge:
 
     def record_deployment(self, deployment: Deployment) -> str:
         """There is no page of deployments."""
-        del deployment
-        return ""
+        raise self._fault(f"the deployment record of {deployment.environment}")
 
     def name_run(self, name: str) -> None:
         """No list of runs is known."""
