@@ -205,6 +205,15 @@ PLAN_HASH = Option(
     help="Refuse unless the plan is still the one that `plan` printed this hash for.",
 )
 
+BRANCH = Option(
+    name="branch", metavar="NAME", help="The branch that releases come from; the default branch otherwise."
+)
+GATE_CHECK = Option(
+    name="check",
+    metavar="NAME",
+    help="The gate, by the forge's name of its check; Gate, and on GitLab the pipeline, otherwise.",
+)
+
 PLACE = (CONFIG, STACK, ENVIRONMENT, FORGE_TOKEN)
 """Where a verb works, and who is asked about it."""
 RELEASE = (VERSION, IMAGE, ONLY)
