@@ -62,11 +62,17 @@ def forge_of(session: Session) -> Forge:
     return make(session) if make else NoForge()
 
 
-_AT_A_TERMINAL: Final = {
-    "github": ("GITHUB_REPOSITORY", ("GITHUB_RUN_ID",)),
-    "gitlab": ("CI_PROJECT_ID", ("CI_PIPELINE_ID", "CI_JOB_ID")),
+_AT_A_TERMINAL: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
+    "github": ("GITHUB_REPOSITORY", {"GITHUB_RUN_ID": "1"}),
+    "gitlab": (
+        "CI_PROJECT_ID",
+        {"CI_PIPELINE_ID": "1", "CI_JOB_ID": "1", "CI_COMMIT_REF_PROTECTED": "true"},
+    ),
 }
-"""The variable that names a repository or project, and those that would name a run of it."""
+"""The variable that names a repository or project, and what stands for a run of it.
+
+Its numbers are not asked about. It is a run of a protected branch: releases come from one.
+"""
 
 _NAME_ONE: Final = (
     "run it in a job, or set GITHUB_REPOSITORY and GITHUB_TOKEN; for GitLab CI_API_V4_URL, CI_PROJECT_ID "
@@ -92,9 +98,8 @@ def forge_at_hand(session: Session) -> Forge:
     name = forge_name(session)
     if not name:
         return NoForge("no forge is named here", hint=_NAME_ONE)
-    _, numbers = _AT_A_TERMINAL[name]
-    # Run, pipeline and job have to be some number, and are not asked about.
-    return FORGES[name](replace(session, env={**dict.fromkeys(numbers, "1"), **session.env}))
+    _, run = _AT_A_TERMINAL[name]
+    return FORGES[name](replace(session, env={**run, **session.env}))
 
 
 def run_state_of(forge: Forge) -> Callable[[str], RunState]:

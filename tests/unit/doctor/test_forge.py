@@ -128,9 +128,7 @@ def test_who_approves_is_asked_of_guarded_environments_alone() -> None:
     assert names == ["branch main", "environment production: approval"]
 
 
-def variable(
-    forge: Answers, *others: Place, here: tuple[str, ...] = ()
-) -> tuple[Standing, str]:
+def variable(forge: Answers, *others: Place, here: tuple[str, ...] = ()) -> tuple[Standing, str]:
     found = rows(forge, place("production", "KEY", guarded=False), *others, here=here)
     (row,) = (row for row in found if row.name == "environment production: KEY")
     assert row.wanted == "set, for hosts.web1.key_env"
