@@ -20,6 +20,7 @@ from tests.integration.test_forge import hub as hub
 from tests.integration.test_process import ENVIRONMENT, Project
 from tests.integration.test_process import project as project
 from tests.lab.components import PASSWORD, USER, Registry, Sshd
+from tests.lab.git import bare
 
 RUN_OF_A_TERMINAL = {"GITHUB_REPOSITORY": "acme/shop", "GITHUB_TOKEN": TOKEN}
 
@@ -86,6 +87,20 @@ def test_a_damaged_ledger_is_missing_and_the_rest_is_told(project: Project) -> N
     standing, value = found["records"]
     assert (standing, value.partition(":")[0]) == ("missing", "the ledger is damaged")
     assert found["host here"][0] == "ok"
+
+
+def test_a_ledger_in_a_branch_is_read_and_a_remote_that_is_gone_is_unknown(project: Project) -> None:
+    remote = bare(project.folder / "ledger.git")
+    project.edit("deploy.yml", "{store: directory, path: records}", "{store: git, remote: ./ledger.git}")
+    assert rows(project.run("doctor", "--json", ends=11))["records"] == ("ok", "0 records of hello")
+    project.deploy("v1")
+    before = trace(project.folder)
+    found = rows(project.run("doctor", "--json", ends=11))
+    assert trace(project.folder) == before
+    assert found["records"][0] == "ok"
+    assert found["runner: git"][1].startswith("git version")
+    remote.rename(project.folder / "moved.git")
+    assert rows(project.run("doctor", "--json", ends=11))["records"][0] == "unknown"
 
 
 def test_a_mistake_in_the_call_is_no_row(project: Project) -> None:
