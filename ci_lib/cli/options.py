@@ -220,6 +220,14 @@ PUBLISH = Option(
     metavar="GITTAG",
     help="When it went well, publish the forge's release of this tag: the record as its notes, the evidence.",
 )
+BRANCH = Option(
+    name="branch", metavar="NAME", help="The branch that releases come from; the default branch otherwise."
+)
+GATE_CHECK = Option(
+    name="check",
+    metavar="NAME",
+    help="The gate, by the forge's name of its check; Gate, and on GitLab the pipeline, otherwise.",
+)
 
 PLACE = (CONFIG, STACK, ENVIRONMENT, FORGE_TOKEN)
 """Where a verb works, and who is asked about it."""
