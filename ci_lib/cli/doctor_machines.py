@@ -14,7 +14,7 @@ from ci_lib.config.records import DirectoryRecords, GitRecords
 from ci_lib.config.resolved import Resolved
 from ci_lib.config.rules import check_runner
 from ci_lib.doctor.look import Untold, look_at, met
-from ci_lib.doctor.machines import host_row, tool_rows
+from ci_lib.doctor.machines import clock_row, host_row, tool_rows
 from ci_lib.domain.doctor import Row, Seen, Standing, missing, ok, unknown, weak
 from ci_lib.domain.errors import ConfigFault, DeployError
 from ci_lib.domain.images import Reference
@@ -44,10 +44,10 @@ def machine_rows(
     if not places:
         return
     yield from tool_rows(session.runner, _tools(places))
-    hosts = Hosts(session, places[0].folder, exits)
-    yield from _hosts(session, places, hosts)
+    hosts, closed = Hosts(session, places[0].folder, exits), set[str]()
+    yield from _hosts(session, places, hosts, closed)
     wanted = "can be read, and nothing in it was changed"
-    yield look_at("records", wanted, partial(_records, session, config, places[0], hosts, exits))
+    yield look_at("records", wanted, partial(_records, session, config, places[0], hosts, closed, exits))
     yield from _registries(session, places)
 
 
@@ -64,18 +64,22 @@ def _tools(places: Iterable[Resolved]) -> dict[str, list[str]]:
     return found
 
 
-def _hosts(session: Session, places: list[Resolved], hosts: Hosts) -> Iterator[Row]:
-    """What stands on a host that does not answer is not asked for: it would take as long once more."""
+def _hosts(session: Session, places: list[Resolved], hosts: Hosts, closed: set[str]) -> Iterator[Row]:
+    """What stands on a host that lets nobody in (``closed``) is not asked for: that would take as long."""
     names = dict.fromkeys(name for one in places for name in hosts_of(one))
     for name in names:
         connect = partial(_connect, session, places[0], hosts, name)
-        row = host_row(name, connect, SystemClock().now)
+        row = host_row(name, connect)
         yield row
-        if row.seen.standing not in (Standing.OK, Standing.WEAK):
+        if row.seen.standing is not Standing.OK:
+            closed.add(name)
             continue
+        host = connect()
+        if not host.local:
+            yield clock_row(host, SystemClock().now)
         for one in places:
             if name in one.place.hosts:
-                yield from _on_host(session, one, connect)
+                yield from _on_host(session, one, host)
 
 
 def _connect(session: Session, settings: Resolved, hosts: Hosts, name: str) -> Host:
@@ -84,8 +88,7 @@ def _connect(session: Session, settings: Resolved, hosts: Hosts, name: str) -> H
     return hosts(name, host)
 
 
-def _on_host(session: Session, settings: Resolved, connect: partial[Host]) -> Iterator[Row]:
-    host = connect()
+def _on_host(session: Session, settings: Resolved, host: Host) -> Iterator[Row]:
     name = f"{settings.environment} on {host.name}"
     try:
         found = host_checks(session, settings, host)
@@ -98,7 +101,12 @@ def _on_host(session: Session, settings: Resolved, connect: partial[Host]) -> It
 
 
 def _records(
-    session: Session, config: DeployConfig, settings: Resolved, hosts: Hosts, exits: ExitStack
+    session: Session,
+    config: DeployConfig,
+    settings: Resolved,
+    hosts: Hosts,
+    closed: set[str],
+    exits: ExitStack,
 ) -> Seen:
     try:
         check_runner(config, hosted=session.facts.hosted)
@@ -106,8 +114,8 @@ def _records(
         return missing(fault.message, fault.hint)
     _demand(session, *(variable for _, variable in records_variables(settings)))
     records = settings.records
-    if isinstance(records, DirectoryRecords) and records.host:
-        _connect(session, settings, hosts, records.host)
+    if isinstance(records, DirectoryRecords) and records.host in closed:
+        raise Untold(f"not asked: host {records.host} lets nobody in")
     store = store_at(session, records, settings.hosts, settings.folder, hosts, exits)
     data = store.read(settings.stack)
     try:

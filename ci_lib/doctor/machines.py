@@ -38,16 +38,25 @@ def _works(runner: Host, argv: Sequence[str]) -> Seen:
     return ok(one_line((ran.stdout or ran.stderr).strip(), 80) or "there")
 
 
-def host_row(name: str, connect: Callable[[], Host], now: Callable[[], datetime]) -> Row:
-    """Whether a host answers, and how far its clock is off; ``now`` is this machine's, in UTC."""
-    wanted = f"answers, and its clock is at most {MOST_SKEW:.0f} s off"
-    return look_at(f"host {name}", wanted, lambda: _host(connect(), now))
+def host_row(name: str, connect: Callable[[], Host]) -> Row:
+    """Whether a host answers, is the one that is known, and runs commands for us."""
+    return look_at(f"host {name}", "is the one that is known, and runs commands", lambda: _runs(connect()))
 
 
-def _host(host: Host, now: Callable[[], datetime]) -> Seen:
-    if host.local:
-        return ok("this machine")
-    host.run(("true",), timeout=_LIMIT)  # connects, which takes its time: the next call is one round trip
+def _runs(host: Host) -> Seen:
+    ran = host.run(("true",), timeout=_LIMIT)
+    if not ran.ok:
+        return missing(one_line(ran.said), "with `sudo: true`, does `sudo -n true` work there?")
+    return ok("this machine" if host.local else "answers")
+
+
+def clock_row(host: Host, now: Callable[[], datetime]) -> Row:
+    """How far the clock of a host is off that we are connected to; ``now`` is this machine's, in UTC."""
+    wanted = f"at most {MOST_SKEW:.0f} s off"
+    return look_at(f"host {host.name}: clock", wanted, lambda: _clock(host, now))
+
+
+def _clock(host: Host, now: Callable[[], datetime]) -> Seen:
     before = now().timestamp()
     ran = host.run(("date", "+%s"), timeout=_LIMIT)
     after, told = now().timestamp(), ran.stdout.strip()
@@ -57,10 +66,10 @@ def _host(host: Host, now: Callable[[], datetime]) -> Seen:
     off = max(0.0, before - (int(told) + 1), int(told) - after)
     hint = "let both machines keep their time by NTP (`timedatectl` shows it)"
     if off > LEASE_SLACK:
-        return missing(f"its clock is {ago(off)} off", hint)
+        return missing(f"{ago(off)} off", hint)
     if off > MOST_SKEW:
-        return weak(f"its clock is {ago(off)} off", hint)
-    return ok("answers, and its clock is right")
+        return weak(f"{ago(off)} off", hint)
+    return ok("right")
 
 
 def _is_time(text: str) -> bool:

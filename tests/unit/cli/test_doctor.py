@@ -11,14 +11,17 @@ from ci_lib.cli.console import Session
 from ci_lib.cli.forges import forge_at_hand, forge_name
 from ci_lib.config.load import load
 from ci_lib.config.resolve import resolve
+from ci_lib.config.resolved import Resolved
 from ci_lib.domain.doctor import Standing
+from ci_lib.domain.errors import StepFault
 from ci_lib.domain.facts import CiFacts
 from ci_lib.domain.forge import ForgeFault
+from ci_lib.domain.outcome import CheckResult, Mark
 from ci_lib.domain.redact import Redactor
 from ci_lib.forge.github import GitHub
 from ci_lib.forge.gitlab import GitLab
 from ci_lib.forge.none import NoForge
-from ci_lib.ports.protocols import Unreachable
+from ci_lib.ports.protocols import Host, Ran, Unreachable
 from tests.fakes import FakeClock, FakeHost, FakeNet, FakeReporter
 
 HUB = {"GITHUB_REPOSITORY": "acme/shop", "GITHUB_TOKEN": "hub-token"}
@@ -158,6 +161,37 @@ def test_the_tools_are_those_that_something_needs() -> None:
         "ssh": ["web1"],
     }
     assert doctor_machines._tools([resolve(loaded, "small", "test", "/shop")]) == {"git": ["records"]}
+
+
+def test_a_clock_that_is_off_or_a_host_that_is_gone_hides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def checks(_: Session, settings: Resolved, host: Host) -> tuple[CheckResult, ...]:
+        if settings.environment == "test":
+            raise StepFault("could not look at here")
+        return (CheckResult(name="Docker engine", mark=Mark.FAILED, value="none", bound="20.10 or newer"),)
+
+    answers: dict[str, FakeHost] = {
+        "here": FakeHost(name="here", local=True, commands={("true",): Ran(code=0)}),
+        "web1": FakeHost(commands={("true",): Ran(code=0), ("date",): Ran(code=0, stdout="0\n")}),
+        "web2": FakeHost(name="web2", commands={("true",): Unreachable("no route to it")}),
+    }
+    hosts: Any = lambda name, _: answers[name]  # noqa: E731
+    monkeypatch.setattr(doctor_machines, "host_checks", checks)
+    config = json.loads(json.dumps(CONFIG))
+    config["hosts"]["web2"] = config["hosts"]["web1"] | {"ssh": "deploy@web2.example"}
+    config["environments"]["production"]["hosts"] = ["web2", "web1"]
+    loaded = load(json.dumps(config), name="deploy.yml")
+    places = [resolve(loaded, "shop", name, "/shop") for name in ("test", "production")]
+    closed: set[str] = set()
+    rows = list(doctor_machines._hosts(session({}), places, hosts, closed))
+    assert [(row.name, row.seen.standing) for row in rows] == [
+        ("host here", Standing.OK),
+        ("test on here", Standing.MISSING),
+        ("host web2", Standing.UNKNOWN),
+        ("host web1", Standing.OK),
+        ("host web1: clock", Standing.MISSING),
+        ("production on web1: Docker engine", Standing.MISSING),
+    ]
+    assert closed == {"web2"}
 
 
 def test_a_silent_registry_is_asked_once_and_one_that_only_hosts_ask_is_not(
