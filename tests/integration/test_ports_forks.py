@@ -66,21 +66,22 @@ def test_a_killed_process_is_a_fault_and_no_result() -> None:
 
 
 @contextmanager
-def cancelled_when(readable: int) -> Iterator[None]:
-    """SIGTERM cancels this process, as it cancels a run, once something can be read."""
+def cancelled_after(begun: int, readable: int) -> Iterator[list[int]]:
+    """SIGTERM cancels this process, as it cancels a run, once so many have written their numbers."""
+    numbers: list[int] = []
 
     def cancel(*_: object) -> None:
         raise Cancelled
 
     def wait() -> None:
-        os.read(readable, 1)
+        numbers.extend(int(os.read(readable, 20)) for _ in range(begun))
         os.kill(os.getpid(), signal.SIGTERM)
 
     before = signal.signal(signal.SIGTERM, cancel)
     waits = threading.Thread(target=wait, daemon=True)
     waits.start()
     try:
-        yield
+        yield numbers
     finally:
         waits.join(10)
         signal.signal(signal.SIGTERM, before)
@@ -90,13 +91,15 @@ def test_a_cancelled_run_leaves_no_process_behind() -> None:
     readable, writable = os.pipe()
 
     def waits() -> None:
-        os.write(writable, b"x")
+        os.write(writable, f"{os.getpid():20}".encode())
         time.sleep(600)
 
-    with cancelled_when(readable), pytest.raises(Cancelled):
+    with cancelled_after(2, readable) as numbers, pytest.raises(Cancelled):
         Forks().run([waits, waits], at_once=2)
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+    assert len(numbers) == 2
+    for number in numbers:
+        with pytest.raises(ProcessLookupError):
+            os.kill(number, 0)
 
 
 def test_work_is_not_shared_among_more_processors_than_there_are() -> None:

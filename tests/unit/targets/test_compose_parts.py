@@ -289,6 +289,16 @@ class TestObserve:
         )
         assert running(container("api"), {}, 0, "web1").image_ids == ()
 
+    def test_an_image_of_two_repositories_is_called_by_the_one_it_was_started_from(self) -> None:
+        images = {"sha256:img": {"RepoDigests": ["a/web@sha256:1", "r/web@sha256:1", "z/web@sha256:1"]}}
+        item = container("web")
+        for named in ("r/web:v2", "r/web@sha256:1"):
+            item["Config"]["Image"] = named
+            assert running(item, images, 0, "web1").image_ids[0] == "r/web@sha256:1"
+        for named in ("sha256:img", "", "Odd Name"):
+            item["Config"]["Image"] = named
+            assert running(item, images, 0, "web1").image_ids[0] == "a/web@sha256:1"
+
 
 class TestMemory:
     def test_what_is_remembered_is_read_once_until_it_changes(self) -> None:
