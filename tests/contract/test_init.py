@@ -65,6 +65,8 @@ def jobs(files: dict[str, str], task: str, **given: object) -> dict[str, Any]:
     for name, job in made.items():
         for need in job["needs"]:
             assert need["job"] in made or need.get("optional"), name
+            first = made.get(need["job"], job)["stage"]
+            assert body["stages"].index(first) <= body["stages"].index(job["stage"]), name
     return made
 
 
