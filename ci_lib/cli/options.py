@@ -175,6 +175,16 @@ OUT = Option(
 VERIFIER = Option(
     name="verifier", metavar="URI", where=Where.TERMINAL, help="The environment's `signing.verifier`."
 )
+CI = Option(
+    name="ci", metavar="github|gitlab", where=Where.TERMINAL, required=True, help="For which forge."
+)
+LIBRARY = Option(
+    name="library",
+    metavar="PATH[@REF]",
+    where=Where.TERMINAL,
+    required=True,
+    help="Your copy of deploy-actions there, and its tag or commit: acme/deploy-actions@v1.",
+)
 KEEP = Option(
     name="keep", kind=Kind.FLAG, where=Where.TERMINAL, help="Keep the temporary folder to look around in it."
 )

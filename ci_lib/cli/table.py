@@ -15,6 +15,7 @@ from ci_lib.cli.options import (
     BRANCH,
     BUILT_ONLY,
     BUILT_VERSION,
+    CI,
     COMMENT,
     CONFIG,
     END,
@@ -29,6 +30,7 @@ from ci_lib.cli.options import (
     JSON,
     KEEP,
     LAST_GOOD,
+    LIBRARY,
     LIMIT,
     LIST,
     LIST_BACKUPS,
@@ -300,6 +302,12 @@ COMMANDS = (
         summary="Give each service its own database and its own user, with rights on nothing else.",
         options=(*PLACE, LOCK_WAIT, *END),
         example="deploy-actions database provision --stack infra --environment production",
+    ),
+    Command(
+        name="init",
+        summary="Write the project's pipelines, and deploy.yml to begin with; what is there stays.",
+        options=(CONFIG, STACK, CI, LIBRARY, JSON),
+        example="deploy-actions init --ci github --library acme/deploy-actions@v1",
     ),
     Command(
         name="demo",

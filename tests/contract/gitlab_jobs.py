@@ -8,7 +8,8 @@ IMAGE: Final = "python:3.12"
 
 _BRANCH: Final = "$CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH"
 _DELIVERY: Final = f'{_BRANCH} && $CI_PIPELINE_SOURCE != "schedule"'
-_GATE: Final = f'$CI_PIPELINE_SOURCE == "merge_request_event" || ({_DELIVERY})'
+_REQUEST: Final = '$CI_PIPELINE_SOURCE == "merge_request_event"'
+_GATE: Final = f'{_REQUEST} || ({_DELIVERY})'
 _SCHEDULE: Final = f'{_BRANCH} && $CI_PIPELINE_SOURCE == "schedule"'
 
 
@@ -60,6 +61,7 @@ JOBS: Final = {
         question="Take $[[ inputs.environment ]] back to an earlier release?",
         optional=True,
     ),
+    "plan": Job(stage="plan", rule=_REQUEST, action="access", changes=False),
     "preflight": Job(stage="preflight", rule=_DELIVERY, action="prepare", changes=False),
     "backup": Job(stage=_CARE, rule=_SCHEDULE, action="access", alone=True),
     "restore": Job(
