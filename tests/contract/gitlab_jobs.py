@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
+from ci_lib.cli.table import ACTIONS
+
 IMAGE: Final = "python:3.12"
 """Has Python, bash, git and ssh, which is all that a deploy over SSH takes."""
 
@@ -77,3 +79,6 @@ JOBS: Final = {
     "drift": Job(stage=_CARE, rule=_SCHEDULE, action="access", alone=True, changes=False),
     "finalize": Job(stage="finalize", rule=_DELIVERY, when="on_failure", action="access"),
 }
+
+TEMPLATED: Final = tuple(command for command in ACTIONS if command.name in JOBS)
+"""What has a template: a person calls `doctor` by hand, or in a job of their own."""

@@ -2,11 +2,14 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +18,10 @@ from ci_lib.domain.outcome import CheckResult, Mark
 from ci_lib.domain.reasons import Exit, Reason
 from ci_lib.ports.forks import Forks, processors
 from ci_lib.ports.protocols import PortFault
+from tests.integration.ports_support import is_zombie
+from tests.lab.components import wait_for
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def refused() -> int:
@@ -100,6 +107,35 @@ def test_a_cancelled_run_leaves_no_process_behind() -> None:
     for number in numbers:
         with pytest.raises(ProcessLookupError):
             os.kill(number, 0)
+
+
+# Two jobs that outlive the process that was copied, and then have more to say than a pipe holds.
+ORPHANS = """
+import os, time
+from ci_lib.ports.forks import Forks
+parent = os.getpid()
+def job():
+    print(os.getpid(), flush=True)
+    while os.getppid() == parent:
+        time.sleep(0.01)
+    return bytes(1 << 20)
+Forks().run([job, job], at_once=2)
+"""
+
+
+def test_nobody_is_left_when_the_process_that_was_copied_is_killed() -> None:
+    with subprocess.Popen([sys.executable, "-c", ORPHANS], cwd=ROOT, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        numbers = [child.stdout.readline().decode().strip() for _ in range(2)]
+        child.kill()
+        wait_for(lambda: all(map(is_zombie, numbers)), "the end of the copies")
+
+
+def test_what_cannot_be_brought_back_is_a_defect_and_no_want_of_memory() -> None:
+    fault, number = Forks().run([threading.Lock, partial(int, "7")], at_once=2)
+    assert isinstance(fault, TypeError)
+    assert "cannot be pickled" in str(fault)
+    assert number == 7
 
 
 def test_work_is_not_shared_among_more_processors_than_there_are() -> None:
