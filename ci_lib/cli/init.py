@@ -47,7 +47,7 @@ def _init(values: Values, session: Session) -> Found:
     files, done = ProjectFiles(config.parent), _Done()
     own = files.read(STARTER)
     loaded = load(starter() if own is None else own, name=STARTER)
-    names = names_of(loaded.config, stack=stack_of(values, loaded), library=library, ref=ref)
+    names = names_of(loaded, stack=stack_of(values, loaded), library=library, ref=ref)
     wanted = github(names) if forge == "github" else gitlab(names)
     # Everything is read before anything is written: what is in the way is met while nothing has changed.
     there = {path: files.read(path) for path in wanted}

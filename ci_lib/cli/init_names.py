@@ -4,8 +4,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ci_lib.config.load import Loaded
 from ci_lib.config.models import DeployConfig
-from ci_lib.config.records import GitRecords
+from ci_lib.config.names import variable_names
+from ci_lib.config.resolve import resolve
 from ci_lib.domain.errors import ConfigFault, UsageFault
 
 _LIBRARY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(?:/[A-Za-z0-9_][A-Za-z0-9_.-]*)+")
@@ -16,7 +18,7 @@ _REF = re.compile(r"[0-9a-f]{40}|v[0-9]+(?:\.[0-9]+){0,2}")
 class Names:
     """What a pipeline calls things; ``stack`` is empty where deploy.yml has one alone.
 
-    ``secrets``: what a job on an environment is given: keys of hosts, logins of ledger and registries.
+    ``secrets``: the variables of deploy.yml that a job on an environment is given.
     ``library`` is the path of the team's copy of deploy-actions, ``ref`` its tag or commit.
     """
 
@@ -39,16 +41,18 @@ def library_of(text: str, default: str) -> tuple[str, str]:
     return path, ref or default
 
 
-def names_of(config: DeployConfig, *, stack: str, library: str, ref: str) -> Names:
+def names_of(loaded: Loaded, *, stack: str, library: str, ref: str) -> Names:
     """What the pipelines of ``stack`` are about; raises ``ConfigFault`` without a pair of environments."""
+    config = loaded.config
     staging, production = _pair(config)
     images = config.stacks[stack].images
-    hosts = [name for each in (staging, production) for name in config.environments[each].hosts]
     return Names(
         stack=stack if len(config.stacks) > 1 else "",
         staging=staging,
         production=production,
-        secrets=tuple(dict.fromkeys(name for name in _variables(config, stack, hosts) if name)),
+        secrets=tuple(
+            dict.fromkeys(name for each in (staging, production) for name in _secrets(loaded, stack, each))
+        ),
         gate=config.gate is not None,
         builds=any(image.build is not None for image in images.values()),
         library=library,
@@ -68,13 +72,7 @@ def _pair(config: DeployConfig) -> tuple[str, str]:
     return staging, production
 
 
-def _variables(config: DeployConfig, stack: str, hosts: list[str]) -> Iterator[str | None]:
-    """What deploy.yml names for hosts, ledger and registries; what only a container reads is none of it."""
-    records = config.records
-    if isinstance(records, GitRecords):
-        yield from (records.key_env, records.token_env)
-    else:
-        hosts = [*hosts, records.host or ""]
-    yield from (config.hosts[name].key_env for name in hosts if name in config.hosts)
-    for login in config.stacks[stack].registries.values():
-        yield from (login.username_env, login.password_env)
+def _secrets(loaded: Loaded, stack: str, environment: str) -> Iterator[str]:
+    """What deploy.yml names for a job on an environment; what images are built with is not for it."""
+    named = variable_names(resolve(loaded, stack, environment, "/"))
+    return (name for name, keys in named.items() if not all(key.startswith("images.") for key in keys))

@@ -39,7 +39,14 @@ TASKS = ("release", "backup", "restore-test", "drift")
 
 
 def names(config: str = CONFIG, ref: str = SHA) -> Names:
-    return names_of(load(config, name="deploy.yml").config, stack="shop", library="acme/tools", ref=ref)
+    return names_of(load(config, name="deploy.yml"), stack="shop", library="acme/tools", ref=ref)
+
+
+def test_jobs_are_given_what_deploy_yml_names_but_for_what_builds_take() -> None:
+    signing = "hosts: [web], signing: {key_env: SIGN_KEY, verifier: 'https://ci.example/qa'}}"
+    build = "build: {context: api, args_env: [BUILD_ARG]}"
+    config = CONFIG.replace("hosts: [web]}", signing, 1).replace("build: {context: api}", build)
+    assert set(names(config).secrets) == {"OPS_KEY", "DEPLOY_WEB_KEY", "SIGN_KEY"}
 
 
 def init(folder: Path, forge: str, *words: str) -> Result:
