@@ -25,6 +25,7 @@ class FakeForge:
     checks: dict[str, tuple[CommitCheck, ...]] = field(default_factory=dict)
     deployments: list[Deployment] = field(default_factory=list)
     told: list[tuple[Any, ...]] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
 
     def run_state(self, owner: str) -> RunState:
         return RunState.UNKNOWN
@@ -48,6 +49,9 @@ class FakeForge:
     def record_deployment(self, deployment: Deployment) -> str:
         self.deployments.append(deployment)
         return self._answer("deployment", deployment.version)
+
+    def name_run(self, name: str) -> None:
+        self.names.append(name)
 
     def comment(self, mark: str, markdown: str) -> str:
         return self._answer("comment", mark, markdown)

@@ -1,6 +1,7 @@
 """The forge of this run: which one it is, and the tokens with which it is asked."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from ci_lib.cli.console import Session
@@ -59,6 +60,46 @@ def forge_of(session: Session) -> Forge:
 
     make = FORGES.get(session.facts.provider)
     return make(session) if make else NoForge()
+
+
+_AT_A_TERMINAL: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
+    "github": ("GITHUB_REPOSITORY", {"GITHUB_RUN_ID": "1"}),
+    "gitlab": (
+        "CI_PROJECT_ID",
+        {"CI_PIPELINE_ID": "1", "CI_JOB_ID": "1", "CI_COMMIT_REF_PROTECTED": "true"},
+    ),
+}
+"""The variable that names a repository or project, and what stands for a run of it.
+
+Its numbers are not asked about. It is a run of a protected branch: releases come from one.
+"""
+
+_NAME_ONE: Final = (
+    "run it in a job, or set GITHUB_REPOSITORY and GITHUB_TOKEN; for GitLab CI_API_V4_URL, CI_PROJECT_ID "
+    "and GITLAB_TOKEN"
+)
+
+
+def forge_name(session: Session) -> str:
+    """The forge of this run, ``github`` or ``gitlab``; on a terminal that of its variables, or none."""
+    if session.facts.provider in FORGES:
+        return session.facts.provider
+    return next((name for name, (place, _) in _AT_A_TERMINAL.items() if session.env.get(place)), "")
+
+
+def forge_at_hand(session: Session) -> Forge:
+    """As ``forge_of``; on a terminal the forge of its variables, for questions about no run.
+
+    There GITHUB_REPOSITORY, or CI_API_V4_URL and CI_PROJECT_ID, say what is asked about, with a person's
+    token.
+    """
+    from ci_lib.forge.none import NoForge
+
+    name = forge_name(session)
+    if not name:
+        return NoForge("no forge is named here", hint=_NAME_ONE)
+    _, run = _AT_A_TERMINAL[name]
+    return FORGES[name](replace(session, env={**run, **session.env}))
 
 
 def run_state_of(forge: Forge) -> Callable[[str], RunState]:

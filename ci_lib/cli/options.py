@@ -175,6 +175,16 @@ OUT = Option(
 VERIFIER = Option(
     name="verifier", metavar="URI", where=Where.TERMINAL, help="The environment's `signing.verifier`."
 )
+CI = Option(
+    name="ci", metavar="github|gitlab", where=Where.TERMINAL, required=True, help="For which forge."
+)
+LIBRARY = Option(
+    name="library",
+    metavar="PATH[@REF]",
+    where=Where.TERMINAL,
+    required=True,
+    help="Your copy of deploy-actions there, and its tag or commit: acme/deploy-actions@v1.",
+)
 KEEP = Option(
     name="keep", kind=Kind.FLAG, where=Where.TERMINAL, help="Keep the temporary folder to look around in it."
 )
@@ -219,6 +229,14 @@ PUBLISH = Option(
     name="publish",
     metavar="GITTAG",
     help="When it went well, publish the forge's release of this tag: the record as its notes, the evidence.",
+)
+BRANCH = Option(
+    name="branch", metavar="NAME", help="The branch that releases come from; the default branch otherwise."
+)
+GATE_CHECK = Option(
+    name="check",
+    metavar="NAME",
+    help="The gate, by the forge's name of its check; Gate, and on GitLab the pipeline, otherwise.",
 )
 
 PLACE = (CONFIG, STACK, ENVIRONMENT, FORGE_TOKEN)

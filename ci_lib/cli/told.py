@@ -1,4 +1,4 @@
-"""What the forge is told of a verb's end: a deployment, an issue, a release; of a plan, a comment.
+"""What the forge is told of a verb's end: a deployment, a name, an issue, a release; of a plan, a comment.
 
 All of it is told when the outcome stands in the ledger and the evidence lies on the disk, and none of it
 changes the outcome: whatever goes wrong is a warning in the log and a note in the summary.
@@ -20,10 +20,12 @@ from ci_lib.domain.errors import Cancelled, DeployError
 from ci_lib.domain.forge import Deployment, DeploymentState, Forge, ForgeFault
 from ci_lib.domain.outcome import Outcome
 from ci_lib.domain.reasons import Reason, Status, Verb
+from ci_lib.domain.text import one_line
 from ci_lib.forge.none import NoForge
 from ci_lib.ports.scratch import scratch
 from ci_lib.ports.system import SystemClock
 from ci_lib.report.summary import summary
+from ci_lib.report.verdict import verdict
 
 _BRINGING: Final = frozenset({Verb.DEPLOY, Verb.PROMOTE, Verb.ROLLBACK, Verb.POST_VERIFY, Verb.FINALIZE})
 """Verbs after which another release may serve; the last two when they go back, or find a run half-way."""
@@ -55,6 +57,7 @@ def told(
         forge = forge_of(session) if brought or compared or tag else NoForge()
         if brought and not isinstance(forge, NoForge):  # without a token nobody asked for it
             said += _deployment(session, settings, forge, outcome)
+            said += _attempt(session, partial(_name, forge, outcome))
         if compared:
             said += _issue(session, settings, forge, outcome)
         if tag:
@@ -97,6 +100,12 @@ def _deployment(session: Session, settings: Resolved, forge: Forge, outcome: Out
         return forge.record_deployment(deployment(settings, outcome, commit_of(session, settings, images)))
 
     return _attempt(session, tell)
+
+
+def _name(forge: Forge, outcome: Outcome) -> str:
+    """Call the run by what it did; of several verbs in a pipeline the last one's words stay."""
+    forge.name_run(verdict(outcome, one_line))
+    return ""
 
 
 def deployment(settings: Resolved, outcome: Outcome, commit: str) -> Deployment:

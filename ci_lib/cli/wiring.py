@@ -166,6 +166,15 @@ def _site(session: Session, settings: Resolved, host: Host, fence: Fence = unfen
     return Site(settings=settings, host=host, clock=SystemClock(), environment=environment, fence=fence)
 
 
+def host_checks(session: Session, settings: Resolved, host: Host) -> tuple[CheckResult, ...]:
+    """What a host must have, whatever the release; a target without such demands has none."""
+    if settings.target != "compose":
+        return ()
+    from ci_lib.targets.compose.preflight import ask, judge_host
+
+    return tuple(judge_host(settings, ask(_site(session, settings, host), (), ())))
+
+
 def _backups(session: Session, settings: Resolved, host: Host) -> Backups | None:
     """The stack's backups, where its target makes some."""
     if settings.target != "compose":

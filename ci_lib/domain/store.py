@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 
@@ -11,8 +11,8 @@ class Record:
     """One line of a ledger.
 
     ``id`` is the SHA-256 of the body, ``source`` the line itself, without its line feed. Of a signed record
-    ``payload`` are the bytes that ``signatures`` (``keyid``, ``sig`` in Base64) cover: a statement, whose
-    context is ``body``.
+    ``payload`` are the bytes that ``signatures`` (``keyid``, ``sig`` in Base64) cover, ``statement`` is what
+    they say, and ``body`` its context.
     """
 
     seq: int
@@ -20,6 +20,7 @@ class Record:
     body: Mapping[str, Any]
     source: bytes = b""
     payload: bytes = b""
+    statement: Mapping[str, Any] = field(default_factory=dict)
     signatures: tuple[Mapping[str, str], ...] = ()
 
     @property

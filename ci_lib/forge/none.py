@@ -17,8 +17,9 @@ from ci_lib.domain.forge import (
 class NoForge:
     """``Forge`` where none can be asked: for a run at a terminal, or without a token."""
 
-    def __init__(self, why: str = "this run belongs to no forge") -> None:
+    def __init__(self, why: str = "this run belongs to no forge", *, hint: str = "") -> None:
         self._why = why
+        self._hint = hint
 
     def run_state(self, owner: str) -> RunState:
         """Unknown, whatever the owner."""
@@ -74,4 +75,4 @@ class NoForge:
         raise self._fault(f"the release of {tag}")
 
     def _fault(self, what: str) -> ForgeFault:
-        return ForgeFault(f"{what} cannot be had: {self._why}")
+        return ForgeFault(f"{what} cannot be had: {self._why}", hint=self._hint)

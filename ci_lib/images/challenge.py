@@ -12,7 +12,7 @@ from urllib.parse import urlencode, urlsplit
 
 from ci_lib.images.address import Address, host_name, is_loopback
 from ci_lib.images.credentials import Credential
-from ci_lib.images.fetch import Denied, Fetcher, fault, status_words
+from ci_lib.images.fetch import Denied, Fetcher, NotLoggedIn, fault, status_words
 from ci_lib.ports.protocols import Response
 
 
@@ -48,7 +48,7 @@ def authorization(
     if "basic" not in offered:
         raise fault(f"{address.host} asks for a kind of login that is not known here", hint=_LOG_IN)
     if credential is None:
-        raise fault(f"{address.host} wants a login, and there are no credentials for it", hint=_LOG_IN)
+        raise NotLoggedIn(f"{address.host} wants a login, and there are no credentials for it", hint=_LOG_IN)
     return _basic(address, credential)
 
 

@@ -27,6 +27,13 @@ class Denied(DeployError):
         super().__init__(message, hint=hint, reason=Reason.REGISTRY)
 
 
+class NotLoggedIn(DeployError):
+    """The registry wants a login, and there is none for it."""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message, hint=hint, reason=Reason.REGISTRY)
+
+
 class Passing(DeployError):
     """The registry was busy or did not answer; what was asked of it may go well in a moment."""
 

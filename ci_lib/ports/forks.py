@@ -2,8 +2,10 @@
 
 import multiprocessing
 import os
+import pickle
 import signal
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkProcess
 from typing import Any, TypeVar
@@ -46,7 +48,7 @@ def _together(jobs: Sequence[Callable[[], T]]) -> list[T | Exception]:
     begun: list[tuple[ForkProcess, Connection]] = []
     try:
         for job in jobs:
-            begun.append(_begin(job))
+            begun.append(_begin(job, [results for _, results in begun]))
         return [_result(process, results) for process, results in begun]
     finally:
         for process, results in begun:
@@ -55,24 +57,35 @@ def _together(jobs: Sequence[Callable[[], T]]) -> list[T | Exception]:
             results.close()
 
 
-def _begin(job: Callable[[], Any]) -> tuple[ForkProcess, Connection]:
+def _begin(job: Callable[[], Any], others: list[Connection]) -> tuple[ForkProcess, Connection]:
     context = multiprocessing.get_context("fork")
     ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_work, args=(job, theirs), daemon=True)
+    process = context.Process(target=_work, args=(job, theirs, [ours, *others]), daemon=True)
     with theirs:  # closed here, the end of the process is the end of what it says
         process.start()
     return process, ours
 
 
-def _work(job: Callable[[], Any], results: Connection) -> None:
+def _work(job: Callable[[], Any], results: Connection, readers: list[Connection]) -> None:
+    """Do the job in a copy. ``readers`` were copied along: while it has them, it would wait for a reader."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)  # whoever cancels the run meets the process that was copied
-    results.send(_outcome(job))
+    for reader in readers:
+        reader.close()
+    with suppress(BrokenPipeError):  # the process that was copied was killed
+        results.send_bytes(_packed(_outcome(job)))
+
+
+def _packed(result: object) -> bytes:
+    try:
+        return pickle.dumps(result)
+    except Exception as error:  # a defect, and told as one: the traceback of a copy is not masked
+        return pickle.dumps(TypeError(f"{type(result).__name__} cannot be pickled: {type(error).__name__}"))
 
 
 def _result(process: ForkProcess, results: Connection) -> T | Exception:
     try:
-        result: T | Exception = results.recv()
+        result: T | Exception = pickle.loads(results.recv_bytes())  # noqa: S301 - our own copy wrote it
         return result
     except EOFError:
         process.join()

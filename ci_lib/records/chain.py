@@ -65,6 +65,7 @@ def _read(line: bytes, found: re.Match[bytes]) -> Record:
         body=context(made) or made,
         source=line,
         payload=found["body"] if found["signatures"] else b"",
+        statement=made if found["signatures"] else {},
         signatures=tuple(json.loads(found["signatures"])) if found["signatures"] else (),
     )
 

@@ -111,12 +111,6 @@ def plain(body: Body) -> Body:
     return context(body["statement"]) or {} if "signatures" in body else body
 
 
-def parsed(payload: bytes) -> Body:
-    """The reverse of ``spelt``."""
-    made: Body = json.loads(payload)
-    return made
-
-
 def spelt(data: Body) -> bytes:
     """JSON in the one spelling of the ledger: sorted keys, no spaces, ASCII."""
     return json.dumps(data, sort_keys=True, separators=(",", ":")).encode()

@@ -8,7 +8,7 @@ from ci_lib.domain.errors import Refusal
 from ci_lib.domain.reasons import Reason
 from ci_lib.domain.store import Record
 from ci_lib.records.bodies import APPROVAL, moment
-from ci_lib.records.statement import misapproved, misstated, parsed
+from ci_lib.records.statement import misapproved, misstated
 
 Holds = Callable[[str, bytes, str], bool]
 """Whether a signature (public key as PEM, what was signed, signature) holds; see ``signing.keys.holds``."""
@@ -100,7 +100,7 @@ class Trust:
                     return f"{name} may not approve for {stack} in {environment}"
                 if not self.holds(person.public, record.payload, seal["sig"]):
                     raise _unfitting(record)
-                return misapproved(parsed(record.payload))
+                return misapproved(record.statement)
         return f"it is not signed with a key that the policy gives to {name[:60]!r}"
 
     def _flaw(self, stack: str, environment: str, record: Record, signature: Mapping[str, str]) -> str:
@@ -154,4 +154,4 @@ def _unfit(key: TrustedKey, record: Record) -> str:
         return f"it is dated {at:%Y-%m-%d}, before {key.keyid} begins to count"
     if key.until is not None and at >= key.until:
         return f"it is dated {at:%Y-%m-%d}, after {key.keyid} has ceased to count"
-    return misstated(parsed(record.payload), verifier=key.verifier)
+    return misstated(record.statement, verifier=key.verifier)

@@ -53,7 +53,7 @@ def action(command: Command) -> str:
     for option in inputs(command):
         lines += [f"  {option.name}:", f"    description: {_text(description(option))}"]
         lines.append("    required: true" if option.required else f"    default: {_text(default(option))}")
-    lines.append("outputs:")
+    lines += ["outputs:"] if command.outputs else []
     for output in command.outputs:
         lines += [f"  {output.name}:", f"    description: {_text(output.help)}"]
         lines.append(f"    value: ${{{{ steps.run.outputs.{output.name} }}}}")
@@ -77,14 +77,16 @@ def readme(command: Command) -> str:
         (f"`{option.name}`", default_of(option, default(option)), cell(description(option)))
         for option in inputs(command)
     ]
-    outputs = [(f"`{output.name}`", cell(output.help)) for output in command.outputs]
+    outputs = table(
+        ("output", "meaning"), [(f"`{output.name}`", cell(output.help)) for output in command.outputs]
+    )
     parts = [
         f"# {command.name}\n",
         f"<!-- Written by `make docs` from ci_lib/cli/table.py. -->\n\n{command.summary}\n",
         f"```yaml\n{_example(command)}```\n",
         "Write the full SHA of a release in place of `v1`, and its version behind it as a comment.\n",
         "## Inputs\n\n" + table(("input", "default", "meaning"), rows),
-        "## Outputs\n\n" + table(("output", "meaning"), outputs),
+        *(["## Outputs\n\n" + outputs] if command.outputs else []),
         (_KEPT if _leaves_evidence(command) else "") + _FOOT,
     ]
     return "\n".join(parts)

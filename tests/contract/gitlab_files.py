@@ -12,9 +12,9 @@ from typing import Any, Final
 from ruamel.yaml import YAML
 
 from ci_lib.cli.options import Kind, Option, Where
-from ci_lib.cli.table import VERBS, Command
+from ci_lib.cli.table import Command
 from tests.contract.gitlab_inputs import Input, every_input, options, text
-from tests.contract.gitlab_jobs import JOBS, Job
+from tests.contract.gitlab_jobs import JOBS, TEMPLATED, Job
 
 ROOT: Final = Path(__file__).parents[2]
 FOLDER: Final = "templates/.gitlab-ci"
@@ -29,8 +29,8 @@ _DOWNLOADS: Final = ".deploy-actions/downloads"
 
 def files() -> Mapping[str, str]:
     """Path in the repository → what the file must hold."""
-    made = {f"{FOLDER}/{verb.name}.yml": template(verb) for verb in VERBS}
-    wrapped = {f"templates/{verb.name}.yml": component(verb) for verb in VERBS}
+    made = {f"{FOLDER}/{verb.name}.yml": template(verb) for verb in TEMPLATED}
+    wrapped = {f"templates/{verb.name}.yml": component(verb) for verb in TEMPLATED}
     return {**made, **wrapped, "templates/pipeline.yml": pipeline_component()}
 
 

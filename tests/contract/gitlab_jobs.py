@@ -3,12 +3,15 @@
 from dataclasses import dataclass
 from typing import Final
 
+from ci_lib.cli.table import ACTIONS
+
 IMAGE: Final = "python:3.12"
 """Has Python, bash, git and ssh, which is all that a deploy over SSH takes."""
 
 _BRANCH: Final = "$CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH"
 _DELIVERY: Final = f'{_BRANCH} && $CI_PIPELINE_SOURCE != "schedule"'
-_GATE: Final = f'$CI_PIPELINE_SOURCE == "merge_request_event" || ({_DELIVERY})'
+_REQUEST: Final = '$CI_PIPELINE_SOURCE == "merge_request_event"'
+_GATE: Final = f'{_REQUEST} || ({_DELIVERY})'
 _SCHEDULE: Final = f'{_BRANCH} && $CI_PIPELINE_SOURCE == "schedule"'
 
 
@@ -60,6 +63,7 @@ JOBS: Final = {
         question="Take $[[ inputs.environment ]] back to an earlier release?",
         optional=True,
     ),
+    "plan": Job(stage="plan", rule=_REQUEST, action="access", changes=False),
     "preflight": Job(stage="preflight", rule=_DELIVERY, action="prepare", changes=False),
     "backup": Job(stage=_CARE, rule=_SCHEDULE, action="access", alone=True),
     "restore": Job(
@@ -75,3 +79,6 @@ JOBS: Final = {
     "drift": Job(stage=_CARE, rule=_SCHEDULE, action="access", alone=True, changes=False),
     "finalize": Job(stage="finalize", rule=_DELIVERY, when="on_failure", action="access"),
 }
+
+TEMPLATED: Final = tuple(command for command in ACTIONS if command.name in JOBS)
+"""What has a template: a person calls `doctor` by hand, or in a job of their own."""

@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 
 from ci_lib.cli.options import Kind, Where
-from ci_lib.cli.table import TABLE, VERBS, Command
+from ci_lib.cli.table import TABLE, Command
 from ci_lib.version import VERSION
 from tests.contract.gitlab_files import FOLDER, variable
 from tests.contract.gitlab_inputs import TIERS, options
-from tests.contract.gitlab_jobs import JOBS
+from tests.contract.gitlab_jobs import JOBS, TEMPLATED
 from tests.contract.gitlab_render import SHA, Wrong, documents, render
 from tests.contract.test_workflows import ROOT, mappings, tool
 
-ALL = pytest.mark.parametrize("verb", VERBS, ids=[verb.name for verb in VERBS])
-PLACED = [verb for verb in VERBS if JOBS[verb.name].action]
+ALL = pytest.mark.parametrize("verb", TEMPLATED, ids=[verb.name for verb in TEMPLATED])
+PLACED = [verb for verb in TEMPLATED if JOBS[verb.name].action]
 IN_PLACE = pytest.mark.parametrize("verb", PLACED, ids=[verb.name for verb in PLACED])
 TEMPLATES = sorted((ROOT / FOLDER).glob("*.yml"))
 COMPONENTS = sorted((ROOT / "templates").glob("*.yml"))
@@ -65,7 +65,7 @@ def choices(path: Path) -> Iterator[dict[str, Any]]:
 def test_inputs_are_the_options_that_are_not_for_a_terminal(verb: Command) -> None:
     declared = documents(path_of(verb))[0]["spec"]["inputs"]
     wanted = {option.name: option for option in verb.options if option.where is not Where.TERMINAL}
-    assert wanted.pop("evidence").default == "", "it goes where GitLab keeps it"
+    wanted.pop("evidence", None)  # it goes where GitLab keeps it
     types = {Kind.FLAG: "boolean", Kind.NUMBER: "number", Kind.TEXT: "string", Kind.MANY: "string"}
     for name, option in wanted.items():
         assert declared[name]["description"].startswith(option.help)
@@ -86,8 +86,8 @@ def test_every_option_comes_as_a_variable_and_a_gate_as_one_that_the_command_lin
         assert f"$[[ inputs.{option.name} ]]" in (held["value"] if isinstance(held, dict) else held)
         assert (variable(option) in read) == (option.where is not Where.GATE)
     assert set(given) == {
-        "DEPLOY_ACTIONS_LIBRARY_PROJECT",
-        "DEPLOY_ACTIONS_LIBRARY_REF",
+        "DEPLOY_TEMPLATED_LIBRARY_PROJECT",
+        "DEPLOY_TEMPLATED_LIBRARY_REF",
     }
 
 
@@ -192,7 +192,7 @@ def test_the_results_are_kept_when_the_job_failed(verb: Command) -> None:
 @ALL
 def test_what_changes_something_is_neither_cut_off_nor_tried_again_by_itself(verb: Command) -> None:
     made = job(verb)
-    assert made["interruptible"] == (verb.name in ("lint-test", "preflight", "drift"))
+    assert made["interruptible"] == (verb.name in ("lint-test", "plan", "preflight", "drift"))
     assert made["retry"] == 0
     assert made["timeout"]
 
@@ -226,7 +226,7 @@ def test_a_job_that_was_not_pressed_holds_the_pipeline_unless_it_is_a_way_back(v
 
 def test_a_password_is_only_ever_the_name_of_a_variable() -> None:
     build = TABLE["build"]
-    assert job(build, password="$TOKEN")["variables"]["DEPLOY_ACTIONS_PASSWORD"] == "$TOKEN"
+    assert job(build, password="$TOKEN")["variables"]["DEPLOY_TEMPLATED_PASSWORD"] == "$TOKEN"
     for bad in ("hunter2", "$TOKEN-x", "a $TOKEN", "$(cat x)"):
         with pytest.raises(Wrong):
             job(build, password=bad)
@@ -234,7 +234,7 @@ def test_a_password_is_only_ever_the_name_of_a_variable() -> None:
 
 @pytest.mark.parametrize("bad", ["main", "v1.2.3.4", "0123456", "v1;x", "--upload-pack=x", "v1\nv2"])
 def test_the_library_is_a_commit_or_a_release(bad: str) -> None:
-    assert job(TABLE["deploy"], library_ref=SHA)["variables"]["DEPLOY_ACTIONS_LIBRARY_REF"] == SHA
+    assert job(TABLE["deploy"], library_ref=SHA)["variables"]["DEPLOY_TEMPLATED_LIBRARY_REF"] == SHA
     with pytest.raises(Wrong):
         job(TABLE["deploy"], library_ref=bad)
 
@@ -246,7 +246,7 @@ def test_a_template_of_a_release_fetches_that_release(path: Path) -> None:
 
 def test_there_is_a_component_for_each_template_and_fewer_than_gitlab_takes() -> None:
     assert [path.name for path in COMPONENTS] == [path.name for path in TEMPLATES]
-    assert {path.stem for path in TEMPLATES} == {"pipeline", *(verb.name for verb in VERBS)}
+    assert {path.stem for path in TEMPLATES} == {"pipeline", *(verb.name for verb in TEMPLATED)}
     assert len(COMPONENTS) <= 30
     assert [path.name for path in COMPONENTS if not re.fullmatch(r"[\w-]+\.yml", path.name)] == []
 

@@ -81,14 +81,18 @@ def test_the_example_of_a_command_calls_it(spec: Command) -> None:
     assert spec.example in section(spec.name)
 
 
+TEMPLATES = [command for command in ACTIONS if command.name != "doctor"]
+"""What both forges have; a job of GitLab has no template for `doctor`."""
+
+
 def test_every_verb_is_an_action_and_a_template_and_a_component() -> None:
-    verbs = {verb.name for verb in VERBS}
-    assert {command.name for command in ACTIONS} == verbs | {"plan"}
+    assert {verb.name for verb in VERBS} <= {command.name for command in ACTIONS}
     for folder in ("templates/.gitlab-ci", "templates"):
-        assert {path.stem for path in (ROOT / folder).glob("*.yml")} - {"pipeline"} == verbs
+        there = {path.stem for path in (ROOT / folder).glob("*.yml")} - {"pipeline"}
+        assert there == {command.name for command in TEMPLATES}
 
 
-@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
+@pytest.mark.parametrize("verb", TEMPLATES, ids=lambda verb: verb.name)
 def test_both_forges_give_a_verb_the_same_inputs(verb: Command) -> None:
     """Except for where the evidence goes: GitLab takes artifacts from one folder alone."""
     yaml = YAML(typ="safe", pure=True)

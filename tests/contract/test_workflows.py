@@ -128,6 +128,7 @@ RIGHTS = {
     "rollback.yml": {"contents": "read", "actions": "read", "deployments": "write"},
     "drift.yml": {"contents": "read", "actions": "read", "issues": "write"},
     "restore-test.yml": {"contents": "read", "actions": "read"},
+    "backup.yml": {"contents": "read", "actions": "read"},
 }
 """What a job that works on an environment may do: no more than what it asks GitHub for."""
 

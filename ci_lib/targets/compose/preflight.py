@@ -77,6 +77,19 @@ def ask(site: Site, files: Iterable[str], images: Iterable[str]) -> HostFacts:
 
 def judge(settings: Resolved, parsed: Parsed, host: HostFacts) -> Iterator[CheckResult]:
     """Every check, passed or not."""
+    yield from judge_host(settings, host)
+    for network in parsed.external_networks:
+        there = network in host.networks
+        yield _row(f"network {network}", there, "exists" if there else "missing", "exists")
+    managed = settings.managed
+    missing = sorted(managed - set(parsed.services))
+    yield _row("managed services", not missing, ", ".join(missing) or "all in the Compose file", "defined")
+    for service in parsed.services.values():
+        yield from _service(service, settings, managed=service.name in managed)
+
+
+def judge_host(settings: Resolved, host: HostFacts) -> Iterator[CheckResult]:
+    """The checks that need no release: tools, versions, room, and whether the files can be replaced."""
     lacking = ", ".join(host.missing)
     yield _row("tools on the host", not lacking, lacking or "all there", ", ".join(_TOOLS))
     yield _version("Docker engine", host.engine, ENGINE)
@@ -89,14 +102,6 @@ def judge(settings: Resolved, parsed: Parsed, host: HostFacts) -> Iterator[Check
         yield _row(f"disk free at {place}", free > bound, f"{free} %", f"more than {bound:g} %")
     closed = ", ".join(host.closed)
     yield _row("files in the run directory", not closed, closed or "writable", "files, and writable")
-    for network in parsed.external_networks:
-        there = network in host.networks
-        yield _row(f"network {network}", there, "exists" if there else "missing", "exists")
-    managed = settings.managed
-    missing = sorted(managed - set(parsed.services))
-    yield _row("managed services", not missing, ", ".join(missing) or "all in the Compose file", "defined")
-    for service in parsed.services.values():
-        yield from _service(service, settings, managed=service.name in managed)
 
 
 def rollback_target(previous: Release, host: HostFacts) -> CheckResult:

@@ -57,7 +57,7 @@ class TestTable:
         for name in TABLE:
             assert (folder / f"{TABLE[name].module}.py").is_file()
         assert all(command.action for command in VERBS)
-        assert [command.name for command in COMMANDS if command.action] == ["plan"]
+        assert [command.name for command in COMMANDS if command.action] == ["plan", "doctor"]
 
     @pytest.mark.parametrize("name", TABLE)
     def test_help_names_every_option_and_imports_nothing_else(self, name: str) -> None:

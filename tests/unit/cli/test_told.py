@@ -276,6 +276,16 @@ def test_a_red_run_publishes_nothing_and_none_does_unasked(desk: Desk, outcome: 
     assert [words[0] for words in desk.forge.told] == ["deployment"]
 
 
+def test_a_run_is_called_by_what_it_did(desk: Desk) -> None:
+    desk.told(GOOD)
+    desk.told(BACK)
+    desk.told(DRIFT)
+    assert desk.forge.names == [
+        f"shop production runs sha-{COMMIT}",
+        f"shop production is back on v1: sha-{COMMIT} failed",
+    ]
+
+
 def test_a_plan_has_one_comment_for_its_stack_and_environment(desk: Desk) -> None:
     commented(desk.session, desk.settings, "page")
     assert desk.forge.told == [("comment", "plan/shop/production", "page")]

@@ -289,6 +289,17 @@ class TestObserve:
         )
         assert running(container("api"), {}, 0, "web1").image_ids == ()
 
+    def test_an_image_of_two_repositories_is_called_by_the_one_it_was_started_from(self) -> None:
+        first, own, other = (f"{name}/web@sha256:{'1' * 64}" for name in "arz")
+        images = {"sha256:img": {"RepoDigests": [first, own, other]}}
+        item = container("web")
+        for named in ("r/web:v2", own):
+            item["Config"]["Image"] = named
+            assert running(item, images, 0, "web1").image_ids[0] == own
+        for named in ("sha256:img", "", "Odd Name"):
+            item["Config"]["Image"] = named
+            assert running(item, images, 0, "web1").image_ids[0] == first
+
 
 class TestMemory:
     def test_what_is_remembered_is_read_once_until_it_changes(self) -> None:
