@@ -52,6 +52,8 @@ def _branch(rules: BranchRules, gate: Gate) -> Seen:
     lacks = [] if rules.checks else ["no check has to pass"]
     if rules.rewritable:
         lacks.append("somebody may force-push to it")
+    if rules.open_to_push:
+        lacks.append("whoever writes code may push to it past the gate")
     absent = bool(rules.checks) and gate.check not in rules.checks
     if absent and gate.told:
         lacks.append(f"does not demand {gate.check}")

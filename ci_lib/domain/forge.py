@@ -55,6 +55,7 @@ class BranchRules:
 
     ``checks`` are names of checks that must have passed before a merge; ``reviews`` is how many people must
     approve, ``owners`` whether those of CODEOWNERS must. ``rewritable``: somebody may force-push to it.
+    ``open_to_push``: whoever writes code may push to it without a merge request, and so without its checks.
     ``bypass`` says in words who is exempt, empty for nobody.
     """
 
@@ -63,6 +64,7 @@ class BranchRules:
     reviews: int = 0
     owners: bool = False
     rewritable: bool = False
+    open_to_push: bool = False
     bypass: str = ""
 
 

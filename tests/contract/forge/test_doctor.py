@@ -26,7 +26,7 @@ from tests.contract.forge.test_github_rules import (
     rule,
     ruleset,
 )
-from tests.contract.forge.test_gitlab_rules import MAINTAINERS, NO_ONE, level, variable
+from tests.contract.forge.test_gitlab_rules import DEVELOPERS, MAINTAINERS, NO_ONE, level, variable
 
 Make = Callable[..., GitHub]
 OK, WEAK, MISSING, UNKNOWN = Standing.OK, Standing.WEAK, Standing.MISSING, Standing.UNKNOWN
@@ -178,6 +178,18 @@ def test_what_a_gitlab_lacks_is_named() -> None:
         "environment production: KEY": MISSING,
     }
     assert rows[2].seen.value == "nobody has to approve; may start it: Maintainers"
+
+
+def test_a_gitlab_whose_developers_push_past_the_gate_lacks_it() -> None:
+    lab = good_lab()
+    main = lab.world.protected_branches[0]
+    main["push_access_levels"] = [MAINTAINERS]
+    assert asked(adapter(lab), "pipeline")[0].seen.standing is WEAK, "they may change the rule too"
+    main["push_access_levels"] = [DEVELOPERS]
+    rows = asked(adapter(lab), "pipeline")
+    assert rows[0].seen.standing is MISSING
+    assert rows[0].seen.value == "whoever writes code may push to it past the gate; demands pipeline"
+    assert verdict(rows) is Exit.CHECK_FAILED
 
 
 def test_a_gitlab_that_is_asked_with_a_jobs_token_alone_tells_nothing_of_it() -> None:

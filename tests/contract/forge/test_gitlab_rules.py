@@ -17,6 +17,7 @@ def level(access: int | None, words: str, **fields: Any) -> dict[str, Any]:
 
 
 NO_ONE, MAINTAINERS = level(0, "No one"), level(40, "Maintainers")
+DEVELOPERS = level(30, "Developers + Maintainers")
 
 
 def branch(lab: FakeGitLab, name: str, **fields: Any) -> None:
@@ -48,6 +49,26 @@ def test_the_rules_that_fit_are_taken_together() -> None:
         rewritable=False,
         bypass="may push without a merge request: Ann, Maintainers",
     )
+
+
+@pytest.mark.parametrize(
+    ("pushers", "is_open"),
+    [
+        ([NO_ONE], False),
+        ([MAINTAINERS], False),
+        ([level(60, "Admins")], False),
+        ([level(30, "Ann", user_id=51), level(30, "ops", group_id=134)], False),
+        ([level(None, "Deploy key")], False),
+        ([NO_ONE, MAINTAINERS, DEVELOPERS], True),
+    ],
+)
+def test_a_branch_is_open_where_a_role_below_maintainer_may_push(
+    pushers: list[dict[str, Any]], is_open: bool
+) -> None:
+    lab = FakeGitLab()
+    branch(lab, "main")
+    branch(lab, "ma*", push_access_levels=pushers)
+    assert adapter(lab).branch_rules("main").open_to_push is is_open
 
 
 def test_what_weakens_a_rule_is_said() -> None:

@@ -65,6 +65,11 @@ def test_a_branch_that_demands_the_gate_and_a_review_of_everybody_is_good() -> N
         (replace(GOOD, checks=()), MISSING, "no check has to pass"),
         (replace(GOOD, checks=("docs",)), MISSING, "does not demand Gate; demands docs"),
         (replace(GOOD, rewritable=True), MISSING, "somebody may force-push to it; demands Gate, docs"),
+        (
+            replace(GOOD, open_to_push=True, bypass="may push: Developers"),
+            MISSING,
+            "whoever writes code may push to it past the gate; demands Gate, docs",
+        ),
         (replace(GOOD, reviews=0), WEAK, "nobody has to review; demands Gate, docs"),
         (replace(GOOD, bypass="admins"), WEAK, "not for everybody: admins; demands Gate, docs"),
         (
