@@ -45,10 +45,12 @@ def branch_rules(access: Access, branch: str) -> BranchRules:
             return BranchRules(protected=False, rewritable=True)
         settings = one(project, "")
         checked = settings["only_allow_merge_if_pipeline_succeeds"] is True
+        reviews = _approvals(project, branch)
         return BranchRules(
             protected=True,
             checks=(PIPELINE,) if checked else (),
-            reviews=_approvals(project, branch),
+            reviews=reviews,
+            self_review=reviews > 0 and _authors_approve(project),
             owners=any(rule.get("code_owner_approval_required") is True for rule in rules),
             rewritable=any(rule["allow_force_push"] is not False for rule in rules),
             open_to_push=any(_of_developers(level) for level in _pushers(rules)),
@@ -101,6 +103,10 @@ def _approvals(project: Project, branch: str) -> int:
         or any(fits(text(each, "name"), branch) for each in rule["protected_branches"])
     ]
     return max(named, default=0)
+
+
+def _authors_approve(project: Project) -> bool:
+    return one(project, "/approvals")["merge_requests_author_approval"] is not False
 
 
 def environment_rules(access: Access, environment: str) -> EnvironmentRules | None:

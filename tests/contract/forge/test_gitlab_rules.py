@@ -82,6 +82,15 @@ def test_what_weakens_a_rule_is_said() -> None:
     assert adapter(lab).branch_rules("main").checks == ()
 
 
+@pytest.mark.parametrize(("said", "found"), [(True, True), (None, True), (False, False)])
+def test_whether_authors_approve_their_own_changes_is_asked(said: bool | None, found: bool) -> None:
+    lab = FakeGitLab()
+    branch(lab, "main")
+    lab.world.approval_rules = [{"name": "all", "approvals_required": 1, "protected_branches": []}]
+    lab.world.approvals["merge_requests_author_approval"] = said
+    assert adapter(lab).branch_rules("main").self_review is found
+
+
 def test_without_premium_no_approvals_are_asked_for() -> None:
     lab = FakeGitLab()
     lab.world.premium = False

@@ -71,6 +71,7 @@ def test_a_branch_that_demands_the_gate_and_a_review_of_everybody_is_good() -> N
             "whoever writes code may push to it past the gate; demands Gate, docs",
         ),
         (replace(GOOD, reviews=0), WEAK, "nobody has to review; demands Gate, docs"),
+        (replace(GOOD, self_review=True), WEAK, "who wrote a change may approve it; demands Gate, docs"),
         (replace(GOOD, bypass="admins"), WEAK, "not for everybody: admins; demands Gate, docs"),
         (
             replace(GOOD, checks=("gate",), reviews=0, rewritable=True),
@@ -119,6 +120,7 @@ def test_an_environment_that_somebody_else_has_to_open_is_good() -> None:
             "nobody has to approve; may start it: Maintainers",
         ),
         (replace(CLOSED, self_review=True), WEAK, "who starts a run may approve it; 1 of @ann"),
+        (replace(CLOSED, bypass="admins"), WEAK, "not for everybody: admins; 1 of @ann"),
         (replace(CLOSED, branches=()), WEAK, "every branch may deploy; 1 of @ann"),
     ],
 )
