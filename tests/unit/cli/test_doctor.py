@@ -143,13 +143,20 @@ CONFIG: dict[str, Any] = {
 }
 
 
-def test_an_environment_that_cannot_take_the_stack_is_told_and_hides_no_other(tmp_path: Path) -> None:
+def test_an_environment_that_cannot_take_the_stack_is_missing_and_hides_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "machine_rows", lambda *_: ())
     file = tmp_path / "deploy.yml"
-    values = {"config": str(file), "stack": "small", "environment": ""}
+    values = {"config": str(file), "stack": "small", "environment": "", "branch": "", "check": ""}
     loaded = load(json.dumps(CONFIG), name="deploy.yml")
-    places, unfit = doctor._places(loaded, values)
+    places, _ = doctor._places(loaded, values)
     assert [one.environment for one in places] == ["test"]
-    assert [(row.name, row.seen.standing) for row in unfit] == [("environment production", Standing.WEAK)]
+    found = {row.name: row.seen for row in doctor._rows(session({}), loaded, values)}
+    assert list(found) == ["environment production", "branch main", "environment production: approval"]
+    unfit = found["environment production"]
+    assert (unfit.standing, "--environment" in unfit.hint) == (Standing.MISSING, True), unfit
+    assert found["environment production: approval"].standing is Standing.UNKNOWN, "there is no forge"
 
 
 def test_the_tools_are_those_that_something_needs() -> None:
