@@ -118,6 +118,7 @@ def deployment(settings: Resolved, outcome: Outcome, commit: str) -> Deployment:
     back = f"{old} serves again" if old else "nothing serves"
     description = f"{settings.stack} {words.format(verb=outcome.verb, back=back)}"
     return Deployment(
+        stack=settings.stack,
         environment=settings.environment,
         sha=commit,
         version=outcome.version,

@@ -96,11 +96,12 @@ class DeploymentState(StrEnum):
 class Deployment:
     """What a run did to an environment, for the forge's own page of deployments.
 
-    ``sha`` is the commit of the version, not that of the run; empty where it is not known: then only a record
-    that the forge made by itself can say what happened. ``version`` serves now, or was tried in vain. ``url``
-    is where it serves.
+    ``stack`` is what was deployed there: several may share an environment, and a run. ``sha`` is the commit
+    of the version, not that of the run; empty where it is not known: then only a record that the forge made
+    by itself can say what happened. ``version`` serves now, or was tried in vain. ``url`` is where it serves.
     """
 
+    stack: str
     environment: str
     sha: str
     version: str

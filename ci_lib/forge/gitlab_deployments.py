@@ -5,9 +5,10 @@ change it: a second one beside it would show one deployment twice. So a job that
 ``environment: {name: …, action: access}`` (or ``prepare``, ``verify``), with which GitLab writes none; then
 the record is ours, with the version's own commit.
 
-A record has no room for a word of ours, so it is known by its commit: the newest of the environment that was
-written by the API since this job began. It is written when all is over, never as ``running``: no run that is
-killed leaves one behind that goes on for ever.
+A record has no room for a word of ours: not for the stack, nor for the job. So one that is there is never
+changed, since it may be another's. A call whose answer was lost is known by what it left: the newest record
+by the API since this job began, with the same commit and state. A record is written when all is over, never
+as ``running``: no run that is killed leaves one behind that goes on for ever.
 
 Sources: https://docs.gitlab.com/api/deployments/, https://docs.gitlab.com/api/pipelines/
 """
@@ -62,23 +63,24 @@ def name_pipeline(access: Access, run: GitLabRun, name: str) -> None:
 
 
 def _put(project: Project, run: GitLabRun, wanted: dict[str, Any]) -> int:
-    """Make the record, or set the state of the one that an earlier call made; the environment's number."""
-    record = _ours(project, run, wanted)
+    """Make the record where no earlier call has; the environment's number."""
+    record = _same(project, run, wanted)
     if record is None:
         record = project.deployments.create(wanted).asdict()
-    elif text(record, "status") != wanted["status"]:
-        project.deployments.update(record["id"], {"status": wanted["status"]})
     return int(record["environment"]["id"])
 
 
-def _ours(project: Project, run: GitLabRun, wanted: dict[str, Any]) -> dict[str, Any] | None:
-    """The newest record by the API since this job began, where it has this commit.
+def _same(project: Project, run: GitLabRun, wanted: dict[str, Any]) -> dict[str, Any] | None:
+    """The newest record by the API since this job began, where it has this commit and state.
 
-    Behind another commit's ours would not be what the environment shows: then there has to be a new one.
+    Behind another one ours would not be what the environment shows: then there has to be a new one.
     """
     found = deployments(project, run.started or run.created, wanted["environment"])
     newest = next((each for each in found if each["deployable"] is None), None)
-    return newest if newest is not None and text(newest, "sha") == wanted["sha"] else None
+    if newest is None:
+        return None
+    same = all(text(newest, field) == wanted[field] for field in ("sha", "status"))
+    return newest if same else None
 
 
 def _ref(access: Access, run: GitLabRun, deployment: Deployment) -> tuple[str, bool]:

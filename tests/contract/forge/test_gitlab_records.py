@@ -13,6 +13,7 @@ from tests.contract.forge.gitlab_pages import ANN, PAGE
 
 OURS, OTHER = "a" * 40, "d" * 40
 DONE = Deployment(
+    stack="shop",
     environment="production",
     sha=OURS,
     version="v1.2.0",
@@ -73,13 +74,20 @@ def test_a_job_of_another_environment_has_no_record_of_this_one() -> None:
     assert records(lab) == [(OURS, "success")]
 
 
-def test_told_twice_there_is_one_record_with_the_last_word() -> None:
+def test_told_twice_there_is_one_record() -> None:
     lab = FakeGitLab()
-    adapter(lab).record_deployment(replace(DONE, state=DeploymentState.FAILURE))
     adapter(lab).record_deployment(DONE)
     adapter(lab).record_deployment(DONE)
     assert records(lab) == [(OURS, "success")]
-    assert len(lab.writes()) == 2
+    assert len(lab.writes()) == 1
+
+
+def test_the_end_of_another_stack_with_the_same_commit_is_never_overwritten() -> None:
+    lab = FakeGitLab()
+    adapter(lab).record_deployment(replace(DONE, stack="jobs", state=DeploymentState.FAILURE))
+    adapter(lab).record_deployment(DONE)
+    assert sorted(records(lab)) == [(OURS, "failed"), (OURS, "success")]
+    assert {method for method, _ in lab.writes()} == {"POST"}
 
 
 def test_going_back_in_the_same_job_has_a_record_of_its_own() -> None:

@@ -109,6 +109,7 @@ def test_a_deployment_is_told_with_the_commit_of_its_version(desk: Desk) -> None
     assert desk.told(GOOD) == GOOD
     assert desk.forge.deployments == [
         Deployment(
+            stack="shop",
             environment="production",
             sha=COMMIT,
             version=f"sha-{COMMIT}",
