@@ -1,7 +1,8 @@
 """What the forge is told of a verb's end: a deployment, a name, an issue, a release; of a plan, a comment.
 
-All of it is told when the outcome stands in the ledger and the evidence lies on the disk, and none of it
-changes the outcome: whatever goes wrong is a warning in the log and a note in the summary.
+All of it is told when the outcome stands in the ledger, and evidence, summary and outputs are written; none
+of it changes the outcome: whatever goes wrong is a warning in the log and a note in the summary. Nor does it
+hold up the job: registries and forge together have a minute, however slow their answers are.
 """
 
 import tarfile
@@ -16,16 +17,22 @@ from ci_lib.cli.commits import commit_of, references
 from ci_lib.cli.console import Session, Values
 from ci_lib.cli.forges import FORGES, forge_of
 from ci_lib.config.resolved import Resolved
-from ci_lib.domain.errors import Cancelled, DeployError
+from ci_lib.domain.errors import Cancelled, DeployError, TimeOver
 from ci_lib.domain.forge import Deployment, DeploymentState, Forge, ForgeFault
 from ci_lib.domain.outcome import Outcome
 from ci_lib.domain.reasons import Reason, Status, Verb
 from ci_lib.domain.text import one_line
 from ci_lib.forge.none import NoForge
 from ci_lib.ports.scratch import scratch
-from ci_lib.ports.system import SystemClock
+from ci_lib.ports.system import SystemClock, time_limit
 from ci_lib.report.summary import summary
 from ci_lib.report.verdict import verdict
+
+_ASKING: Final = 15.0
+"""Seconds in which the registries have to say of which commit the images are."""
+
+_TELLING: Final = 45.0
+"""Seconds in which everything has to be told."""
 
 _BRINGING: Final = frozenset({Verb.DEPLOY, Verb.PROMOTE, Verb.ROLLBACK, Verb.POST_VERIFY, Verb.FINALIZE})
 """Verbs after which another release may serve; the last two when they go back, or find a run half-way."""
@@ -55,13 +62,18 @@ def told(
     said: list[str] = []
     try:
         forge = forge_of(session) if brought or compared or tag else NoForge()
-        if brought and not isinstance(forge, NoForge):  # without a token nobody asked for it
-            said += _deployment(session, settings, forge, outcome)
-            said += _attempt(session, partial(_name, forge, outcome))
-        if compared:
-            said += _issue(session, settings, forge, outcome)
-        if tag:
-            said += _release(session, forge, tag, outcome, notes)
+        brought = brought and not isinstance(forge, NoForge)  # without a token nobody asked for it
+        commit = _commit(session, settings, outcome) if brought else ""
+        with time_limit(_TELLING):
+            if brought:
+                said += _deployment(session, settings, forge, outcome, commit)
+                said += _attempt(session, partial(_name, forge, outcome))
+            if compared:
+                said += _issue(session, settings, forge, outcome)
+            if tag:
+                said += _release(session, forge, tag, outcome, notes)
+    except TimeOver:
+        said.append(_late(session))
     except Cancelled:
         said.append(f"cancelled while {session.facts.provider} was told of it")
     return replace(outcome, notes=(*outcome.notes, *said))
@@ -72,7 +84,28 @@ def commented(session: Session, settings: Resolved, page: str) -> None:
     if session.facts.provider not in FORGES:
         return
     mark = f"plan/{settings.stack}/{settings.environment}"
-    _attempt(session, lambda: forge_of(session).comment(mark, page))
+    try:
+        with time_limit(_TELLING):
+            _attempt(session, lambda: forge_of(session).comment(mark, page))
+    except TimeOver:
+        _late(session)
+
+
+def _late(session: Session) -> str:
+    """A note that the time was over before everything was told, also a warning."""
+    note = f"{session.facts.provider} was not told everything: it took more than {_TELLING:g} s"
+    session.reporter.warn(note)
+    return note
+
+
+def _commit(session: Session, settings: Resolved, outcome: Outcome) -> str:
+    """The commit of the outcome's images; empty where it cannot be told, or not in time."""
+    try:
+        with time_limit(_ASKING):
+            return commit_of(session, settings, references(change.image for change in outcome.changes))
+    except TimeOver:
+        session.reporter.warn(f"the registries did not say in {_ASKING:g} s of which commit the images are")
+        return ""
 
 
 def _attempt(session: Session, tell: Callable[[], str], *, done: str = "") -> tuple[str, ...]:
@@ -94,12 +127,10 @@ def _attempt(session: Session, tell: Callable[[], str], *, done: str = "") -> tu
     return (note,)
 
 
-def _deployment(session: Session, settings: Resolved, forge: Forge, outcome: Outcome) -> tuple[str, ...]:
-    def tell() -> str:
-        images = references(change.image for change in outcome.changes)
-        return forge.record_deployment(deployment(settings, outcome, commit_of(session, settings, images)))
-
-    return _attempt(session, tell)
+def _deployment(
+    session: Session, settings: Resolved, forge: Forge, outcome: Outcome, commit: str
+) -> tuple[str, ...]:
+    return _attempt(session, lambda: forge.record_deployment(deployment(settings, outcome, commit)))
 
 
 def _name(forge: Forge, outcome: Outcome) -> str:

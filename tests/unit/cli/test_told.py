@@ -2,6 +2,7 @@
 
 import io
 import tarfile
+import threading
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -214,6 +215,43 @@ def test_a_signal_while_telling_keeps_the_outcome_and_ends_the_telling(desk: Des
     found = desk.told(GOOD, publish="v1")
     assert found == replace(GOOD, notes=("as it was", "cancelled while github was told of it"))
     assert [words[0] for words in desk.forge.told] == ["deployment"]
+
+
+def hangs(*_: object) -> str:
+    """Answers after a minute: longer than any test waits for it."""
+    threading.Event().wait(60)
+    raise AssertionError
+
+
+def test_a_forge_that_is_slow_has_one_time_limit_for_all_of_it(desk: Desk) -> None:
+    desk.monkeypatch.setattr(module, "_TELLING", 0.05)
+    desk.monkeypatch.setattr(desk.forge, "record_deployment", hangs)
+    note = "github was not told everything: it took more than 0.05 s"
+    assert desk.told(GOOD, publish="v1") == replace(GOOD, notes=("as it was", note))
+    assert desk.warned == [note]
+    assert desk.forge.told == []
+
+
+def test_a_comment_has_a_time_limit_too(desk: Desk) -> None:
+    desk.monkeypatch.setattr(module, "_TELLING", 0.05)
+    desk.monkeypatch.setattr(desk.forge, "comment", hangs)
+    commented(desk.session, desk.settings, "page")
+    assert desk.warned == ["github was not told everything: it took more than 0.05 s"]
+
+
+def test_a_registry_that_is_silent_does_not_keep_the_forge_from_being_told(desk: Desk) -> None:
+    desk.monkeypatch.setattr(module, "_ASKING", 0.05)
+    desk.monkeypatch.setattr(module, "commit_of", hangs)
+    desk.told(GOOD)
+    assert [found.sha for found in desk.forge.deployments] == [""]
+    assert desk.warned == ["the registries did not say in 0.05 s of which commit the images are"]
+
+
+def test_no_registry_is_asked_where_nobody_is_told(desk: Desk) -> None:
+    desk.monkeypatch.setattr(module, "commit_of", hangs)
+    desk.told(DRIFT, issue=True)
+    desk.forge = NoForge("the job hands over no token")
+    assert desk.told(GOOD) == GOOD
 
 
 def test_secrets_in_a_fault_are_masked(desk: Desk) -> None:
