@@ -63,10 +63,10 @@ def told(
     try:
         forge = forge_of(session) if brought or compared or tag else NoForge()
         brought = brought and not isinstance(forge, NoForge)  # without a token nobody asked for it
-        commit = _commit(session, settings, outcome) if brought else ""
+        commits = _commits(session, settings, outcome) if brought else ("", "")
         with time_limit(_TELLING):
             if brought:
-                said += _deployment(session, settings, forge, outcome, commit)
+                said += _deployment(session, settings, forge, outcome, commits)
                 said += _attempt(session, partial(_name, forge, outcome))
             if compared:
                 said += _issue(session, settings, forge, outcome)
@@ -98,14 +98,27 @@ def _late(session: Session) -> str:
     return note
 
 
-def _commit(session: Session, settings: Resolved, outcome: Outcome) -> str:
-    """The commit of the outcome's images; empty where it cannot be told, or not in time."""
+def _commits(session: Session, settings: Resolved, outcome: Outcome) -> tuple[str, str]:
+    """The commits of the version and of that which serves again; empty where not told, or not in time."""
+    new = old = ""
+    back = _back(outcome)
     try:
         with time_limit(_ASKING):
-            return commit_of(session, settings, references(change.image for change in outcome.changes))
+            new = commit_of(session, settings, references(change.image for change in outcome.changes))
+            if back:
+                images = (
+                    replace(change.image, tag=back, digest=change.previous_digest)
+                    for change in outcome.changes
+                )
+                old = commit_of(session, settings, references(images))
     except TimeOver:
         session.reporter.warn(f"the registries did not say in {_ASKING:g} s of which commit the images are")
-        return ""
+    return new, old
+
+
+def _back(outcome: Outcome) -> str:
+    """The version that was proved to serve again; empty for none."""
+    return outcome.rollback.version if outcome.rollback and outcome.rollback.proved else ""
 
 
 def _attempt(session: Session, tell: Callable[[], str], *, done: str = "") -> tuple[str, ...]:
@@ -128,9 +141,9 @@ def _attempt(session: Session, tell: Callable[[], str], *, done: str = "") -> tu
 
 
 def _deployment(
-    session: Session, settings: Resolved, forge: Forge, outcome: Outcome, commit: str
+    session: Session, settings: Resolved, forge: Forge, outcome: Outcome, commits: tuple[str, str]
 ) -> tuple[str, ...]:
-    return _attempt(session, lambda: forge.record_deployment(deployment(settings, outcome, commit)))
+    return _attempt(session, lambda: forge.record_deployment(deployment(settings, outcome, *commits)))
 
 
 def _name(forge: Forge, outcome: Outcome) -> str:
@@ -139,10 +152,11 @@ def _name(forge: Forge, outcome: Outcome) -> str:
     return ""
 
 
-def deployment(settings: Resolved, outcome: Outcome, commit: str) -> Deployment:
+def deployment(settings: Resolved, outcome: Outcome, commit: str, back_commit: str) -> Deployment:
     """What the forge's page of deployments says of an outcome whose version is of ``commit``.
 
-    It is about the version that serves now, or that was tried in vain; the one that came back has its record.
+    It is about the version that serves now, or that was tried in vain; ``back_commit`` is that of the version
+    which came back.
     """
     state, words = _ENDS[outcome.status]
     old = outcome.rollback.version if outcome.rollback else ""
@@ -156,6 +170,8 @@ def deployment(settings: Resolved, outcome: Outcome, commit: str) -> Deployment:
         state=state,
         description=description,
         production=settings.place.tier == "production",
+        back=_back(outcome),
+        back_sha=back_commit,
     )
 
 

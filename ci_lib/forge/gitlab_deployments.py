@@ -6,13 +6,15 @@ change it: a second one beside it would show one deployment twice. So a job that
 the record is ours, with the version's own commit.
 
 A record has no room for a word of ours: not for the stack, nor for the job. So one that is there is never
-changed, since it may be another's. A call whose answer was lost is known by what it left: the newest record
-by the API since this job began, with the same commit and state. A record is written when all is over, never
-as ``running``: no run that is killed leaves one behind that goes on for ever.
+changed, since it may be another's. A call whose answer was lost is known by what it left: a record by the API
+since this job began, with the same commit and state. A record is written when all is over, never as
+``running``: no run that is killed leaves one behind that goes on for ever.
 
 Sources: https://docs.gitlab.com/api/deployments/, https://docs.gitlab.com/api/pipelines/
 """
 
+from dataclasses import replace
+from itertools import islice
 from typing import Any, Final
 
 from gitlab.v4.objects import Project
@@ -32,10 +34,28 @@ _STATUSES: Final = {DeploymentState.SUCCESS: "success", DeploymentState.FAILURE:
 def record_deployment(access: Access, run: GitLabRun, deployment: Deployment) -> str:
     """Say what this run did, where GitLab does not say it by itself; raises ``ForgeFault``.
 
+    GitLab shows as deployed what succeeded last, and an earlier job may have recorded success of what was
+    taken back since: so the version that serves again gets a success of its own, after the failure.
+
     Returns the URL of the environment, or that of all where GitLab has the record.
     """
+    url = _recorded(access, run, deployment)
+    if not deployment.back:
+        return url
+    # No job of this run deployed it, so GitLab has no record of this.
+    again = replace(
+        deployment, version=deployment.back, sha=deployment.back_sha, state=DeploymentState.SUCCESS
+    )
+    return _made(access, run, again)
+
+
+def _recorded(access: Access, run: GitLabRun, deployment: Deployment) -> str:
     if run.recorded(deployment.environment):
         return f"{run.url}/-/environments"
+    return _made(access, run, deployment)
+
+
+def _made(access: Access, run: GitLabRun, deployment: Deployment) -> str:
     if not deployment.sha:
         raise no_commit(deployment)
     with asking(f"the deployment record of {one_line(deployment.environment)}"):
@@ -71,16 +91,15 @@ def _put(project: Project, run: GitLabRun, wanted: dict[str, Any]) -> int:
 
 
 def _same(project: Project, run: GitLabRun, wanted: dict[str, Any]) -> dict[str, Any] | None:
-    """The newest record by the API since this job began, where it has this commit and state.
+    """A record by the API since this job began, with this commit and state.
 
-    Behind another one ours would not be what the environment shows: then there has to be a new one.
+    A success has to be the newest: behind another one it would not be what the environment shows.
     """
     found = deployments(project, run.started or run.created, wanted["environment"])
-    newest = next((each for each in found if each["deployable"] is None), None)
-    if newest is None:
-        return None
-    same = all(text(newest, field) == wanted[field] for field in ("sha", "status"))
-    return newest if same else None
+    ours = (each for each in found if each["deployable"] is None)
+    looked_at = islice(ours, 1) if wanted["status"] == "success" else ours
+    same = (wanted["sha"], wanted["status"])
+    return next((each for each in looked_at if (text(each, "sha"), text(each, "status")) == same), None)
 
 
 def _ref(access: Access, run: GitLabRun, deployment: Deployment) -> tuple[str, bool]:

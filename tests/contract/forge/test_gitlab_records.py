@@ -36,6 +36,36 @@ def test_a_record_has_the_versions_commit_and_its_end_at_once() -> None:
     ]
 
 
+BACK = replace(DONE, state=DeploymentState.FAILURE, back="v1.1.0", back_sha=OTHER)
+
+
+@pytest.mark.parametrize("told", [1, 2])
+def test_after_a_way_back_the_newest_success_is_of_the_version_that_serves_again(told: int) -> None:
+    lab = FakeGitLab()
+    adapter(lab).record_deployment(DONE)
+    for _ in range(told):
+        adapter(lab, replace(RUN, environment="production", action="verify")).record_deployment(BACK)
+    made = [asked.body for asked in lab.asked if asked.method == "POST"]
+    assert [(each["sha"], each["status"]) for each in made] == [
+        (OURS, "success"),
+        (OURS, "failed"),
+        (OTHER, "success"),
+    ]
+
+
+def test_where_gitlab_records_the_failure_itself_the_version_that_serves_again_has_a_record() -> None:
+    lab = FakeGitLab()
+    adapter(lab, replace(RUN, environment="production", action="start")).record_deployment(BACK)
+    assert records(lab) == [(OTHER, "success")]
+
+
+def test_that_the_commit_of_the_version_that_serves_again_is_not_known_is_said() -> None:
+    lab = FakeGitLab()
+    with pytest.raises(ForgeFault, match=r"the commit of v1\.1\.0 is not known"):
+        adapter(lab).record_deployment(replace(BACK, back_sha=""))
+    assert records(lab) == [(OURS, "failed")]
+
+
 @pytest.mark.parametrize("action", ["", "start"])
 def test_beside_the_record_that_gitlab_makes_there_is_none_of_ours(action: str) -> None:
     lab = FakeGitLab()

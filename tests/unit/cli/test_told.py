@@ -147,6 +147,15 @@ def test_how_it_ended_is_said_of_the_version_that_was_tried(
     assert (deployment.state, deployment.description, deployment.sha) == (state, words, COMMIT)
 
 
+@pytest.mark.parametrize("proved", [True, False])
+def test_the_version_that_serves_again_is_told_with_its_commit(desk: Desk, proved: bool) -> None:
+    old = "b" * 40
+    back = Return(version=f"sha-{old}", release_id="1" * 64, proved=proved)
+    desk.told(replace(BACK, rollback=back))
+    (deployment,) = desk.forge.deployments
+    assert (deployment.back, deployment.back_sha) == ((f"sha-{old}", old) if proved else ("", ""))
+
+
 @pytest.mark.parametrize(
     "outcome",
     [
