@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test unit lint docs lock bench clean
+.PHONY: help demo test unit lint docs site lock bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 8
@@ -27,6 +27,9 @@ lint: $(VENV)/.dev ## ruff, mypy, import contracts, shellcheck
 docs: $(VENV)/.dev ## Write the generated reference pages again
 	$(BIN)/python -m tests.contract.generate
 
+site: $(VENV)/.dev ## Build the documentation as a site, in site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
 bench: $(VENV)/.dev ## Measure, as ratios, and write bench/README.md
 	$(BIN)/python -m bench
 
@@ -36,7 +39,7 @@ lock: $(VENV)/.dev ## Write the hash locks again
 	    --no-emit-index-url --no-header $$name.in -o $$name.txt; done
 
 clean: ## Remove what the commands above made
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage site
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

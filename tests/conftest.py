@@ -7,6 +7,7 @@ import pytest
 
 LONGEST = (
     *("act", "migrations", "git_store", "restore", "compose", "fleet", "process", "faults", "backup"),
+    *("tutorials", "told_github", "gitlab", "doctor"),
     *("drift", "plan", "build", "approvals", "git_release", "signed", "way_back", "provision"),
     *("provision_mariadb", "release_record", "examples", "pauses", "ssh", "signed_compose"),
 )

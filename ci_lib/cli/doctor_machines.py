@@ -20,6 +20,7 @@ from ci_lib.domain.errors import ConfigFault, DeployError
 from ci_lib.domain.images import Reference
 from ci_lib.domain.outcome import Mark
 from ci_lib.images.address import address_of
+from ci_lib.images.fetch import NotThere
 from ci_lib.images.registry import Registry
 from ci_lib.ports.protocols import Host
 from ci_lib.ports.system import SystemClock
@@ -158,8 +159,24 @@ def _readable(session: Session, settings: Resolved, repository: str, login: Logi
     if login:
         _demand(session, *(name for _, name in login_variables("", login)))
     asked = Registry(repository, **registry_access(session, settings))
-    asked.find(Reference(repository=repository, tag=_NOBODYS))
+    try:
+        asked.manifest(Reference(repository=repository, tag=_NOBODYS))
+    except NotThere as error:
+        return _not_there(error.code)
     return ok("answers")
+
+
+def _not_there(code: str) -> Seen:
+    """What a registry's 404 says of the repository: anybody's web server has a 404, and no such code."""
+    if code == "MANIFEST_UNKNOWN":
+        return ok("answers")
+    hint = "is its name right? The first push may make it"
+    if code == "NAME_UNKNOWN":
+        return weak("answers, and has no such repository yet", hint)
+    if code == "NOT_FOUND":  # Harbor's, in place of both
+        return weak("answers, and does not say whether there is such a repository", hint)
+    said = f"404 ({code})" if code else "404 without a registry's word for it"
+    return unknown(f"answers {said}", "is that a registry, and is the repository's name right?")
 
 
 def _demand(session: Session, *names: str | None) -> None:

@@ -52,6 +52,8 @@ def _branch(rules: BranchRules, gate: Gate) -> Seen:
     lacks = [] if rules.checks else ["no check has to pass"]
     if rules.rewritable:
         lacks.append("somebody may force-push to it")
+    if rules.open_to_push:
+        lacks.append("whoever writes code may push to it past the gate")
     absent = bool(rules.checks) and gate.check not in rules.checks
     if absent and gate.told:
         lacks.append(f"does not demand {gate.check}")
@@ -61,6 +63,8 @@ def _branch(rules: BranchRules, gate: Gate) -> Seen:
     if absent:
         return unknown(_told(demanded, "which of them is the gate?"), "name its check with --check")
     weaknesses = [] if rules.reviews else ["nobody has to review"]
+    if rules.reviews and rules.self_review:
+        weaknesses.append("who wrote a change may approve it")
     if rules.bypass:
         weaknesses.append(f"not for everybody: {rules.bypass}")
     if weaknesses:
@@ -91,6 +95,8 @@ def _environment(rules: EnvironmentRules | None) -> Seen:
     weaknesses = ["who starts a run may approve it"] if rules.self_review else []
     if not (rules.branches or rules.deployers):
         weaknesses.append("every branch may deploy")
+    if rules.bypass:
+        weaknesses.append(f"not for everybody: {rules.bypass}")
     if weaknesses:
         return weak(_told(*weaknesses, approval), hint)
     return ok(_told(approval, started))

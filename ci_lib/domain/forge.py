@@ -54,7 +54,9 @@ class BranchRules:
     """What protects a branch, taken together from all rules that apply to it.
 
     ``checks`` are names of checks that must have passed before a merge; ``reviews`` is how many people must
-    approve, ``owners`` whether those of CODEOWNERS must. ``rewritable``: somebody may force-push to it.
+    approve, ``owners`` whether those of CODEOWNERS must, ``self_review`` whether who wrote a change is one of
+    those who may. ``rewritable``: somebody may force-push to it.
+    ``open_to_push``: whoever writes code may push to it without a merge request, and so without its checks.
     ``bypass`` says in words who is exempt, empty for nobody.
     """
 
@@ -62,7 +64,9 @@ class BranchRules:
     checks: tuple[str, ...] = ()
     reviews: int = 0
     owners: bool = False
+    self_review: bool = False
     rewritable: bool = False
+    open_to_push: bool = False
     bypass: str = ""
 
 
@@ -75,7 +79,8 @@ class EnvironmentRules:
     those that may deploy, of tags with ``refs/tags/`` before them; empty for all.
 
     ``deployers`` are users and teams, or roles by the forge's own word (``Maintainers``), who alone may start
-    a run that enters it; empty for all who may start one.
+    a run that enters it; empty for all who may start one. ``bypass`` says in words who is exempt, empty for
+    nobody.
     """
 
     reviewers: tuple[str, ...] = ()
@@ -83,6 +88,7 @@ class EnvironmentRules:
     self_review: bool = True
     branches: tuple[str, ...] = ()
     deployers: tuple[str, ...] = ()
+    bypass: str = ""
 
 
 class DeploymentState(StrEnum):

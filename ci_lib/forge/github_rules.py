@@ -19,6 +19,10 @@ from ci_lib.forge.github_transport import GitHubFault
 _WHO_MAY = "a token of its own with `administration: read`; a job's token cannot have it"
 
 
+_WILDCARDS = frozenset("*?/")
+"""A pattern of these alone (``*``, ``**/*``) fits branches that whoever may push can make: it chooses none."""
+
+
 def branch_rules(repo: Repository, branch: str) -> BranchRules:
     """What protects a branch; raises ``ForgeFault`` also where only a part of it is shown."""
     shown, name = one_line(branch), quote(branch, safe="")
@@ -121,6 +125,8 @@ def environment_rules(repo: Repository, environment: str) -> EnvironmentRules | 
             approvals=1 if people else 0,
             self_review=not any(rule.get("prevent_self_review") is True for rule in rules),
             branches=_branches(repo, found, environment),
+            # Not there is not "no": an Enterprise Server without the setting lets administrators pass.
+            bypass="" if found.get("can_admins_bypass") is False else "administrators",
         )
 
 
@@ -143,6 +149,8 @@ def _branches(repo: Repository, found: dict[str, Any], environment: str) -> tupl
         ("refs/tags/" if entry.get("type") == "tag" else "") + text(entry, "name")
         for entry in pages(repo, path, "branch_policies")
     ]
+    if any(set(pattern) <= _WILDCARDS for pattern in named):
+        return ()
     if not named:
         raise ForgeFault(
             f"{one_line(environment)} lets no branch deploy: its list of them is empty",

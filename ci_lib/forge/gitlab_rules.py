@@ -25,6 +25,9 @@ PIPELINE: Final = "pipeline"
 _NOBODY: Final = 0
 """The access level that nobody has."""
 
+_MAINTAINER: Final = 40
+"""The access level of the role; that of developers, 30, is everybody who writes code."""
+
 _NEEDS: Final = own_token("Maintainer", "read_api")
 _NEEDS_PREMIUM: Final = f"{_NEEDS}; protected environments are of GitLab Premium"
 
@@ -42,12 +45,15 @@ def branch_rules(access: Access, branch: str) -> BranchRules:
             return BranchRules(protected=False, rewritable=True)
         settings = one(project, "")
         checked = settings["only_allow_merge_if_pipeline_succeeds"] is True
+        reviews = _approvals(project, branch)
         return BranchRules(
             protected=True,
             checks=(PIPELINE,) if checked else (),
-            reviews=_approvals(project, branch),
+            reviews=reviews,
+            self_review=reviews > 0 and _authors_approve(project),
             owners=any(rule.get("code_owner_approval_required") is True for rule in rules),
             rewritable=any(rule["allow_force_push"] is not False for rule in rules),
+            open_to_push=any(_of_developers(level) for level in _pushers(rules)),
             bypass=_exempt(rules, settings, checked=checked),
         )
 
@@ -59,12 +65,23 @@ def fits(pattern: str, name: str) -> bool:
 
 def _exempt(rules: list[dict[str, Any]], settings: dict[str, Any], *, checked: bool) -> str:
     """Who may pass a merge request by, and what of its pipeline, in words."""
-    levels = [level for rule in rules for level in rule["push_access_levels"]]
-    pushers = sorted({_named(level) for level in levels if level["access_level"] != _NOBODY})
+    pushers = sorted({_named(level) for level in _pushers(rules)})
     exempt = [f"may push without a merge request: {', '.join(pushers)}"] if pushers else []
     if checked and settings.get("allow_merge_on_skipped_pipeline") is True:
         exempt.append("a pipeline that was skipped is enough")
     return "; ".join(exempt)
+
+
+def _pushers(rules: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    levels = [level for rule in rules for level in rule["push_access_levels"]]
+    return [level for level in levels if level["access_level"] != _NOBODY]
+
+
+def _of_developers(level: dict[str, Any]) -> bool:
+    """Whether a level is a role below that of maintainers; people and groups were chosen by their names."""
+    if level["user_id"] is not None or level["group_id"] is not None or level["access_level"] is None:
+        return False
+    return int(level["access_level"]) < _MAINTAINER
 
 
 def _named(level: dict[str, Any]) -> str:
@@ -86,6 +103,10 @@ def _approvals(project: Project, branch: str) -> int:
         or any(fits(text(each, "name"), branch) for each in rule["protected_branches"])
     ]
     return max(named, default=0)
+
+
+def _authors_approve(project: Project) -> bool:
+    return one(project, "/approvals")["merge_requests_author_approval"] is not False
 
 
 def environment_rules(access: Access, environment: str) -> EnvironmentRules | None:

@@ -34,6 +34,14 @@ class NotLoggedIn(DeployError):
         super().__init__(message, hint=hint, reason=Reason.REGISTRY)
 
 
+class NotThere(DeployError):
+    """What was asked for is not there; ``code`` is the registry's own, empty where it gives none."""
+
+    def __init__(self, message: str, *, hint: str = "", code: str = "") -> None:
+        super().__init__(message, hint=hint, reason=Reason.IMAGE_MISSING)
+        self.code = code
+
+
 class Passing(DeployError):
     """The registry was busy or did not answer; what was asked of it may go well in a moment."""
 

@@ -16,7 +16,7 @@ from ci_lib.domain.reasons import Reason
 from ci_lib.images.address import Address, address_of
 from ci_lib.images.challenge import Access, authorization, refused
 from ci_lib.images.credentials import Credential
-from ci_lib.images.fetch import LIMIT, Denied, Fetcher, fault, status_words
+from ci_lib.images.fetch import LIMIT, Denied, Fetcher, NotThere, fault, status_words
 from ci_lib.images.places import next_page, place_at
 from ci_lib.ports.protocols import Clock, Net, Response
 
@@ -76,7 +76,7 @@ class Registry:
     def manifest(self, reference: Reference) -> Document:
         """What ``reference``, of this repository, names.
 
-        Raises ``DeployError`` with IMAGE_MISSING or REGISTRY, ``Denied`` where the registry refuses, and
+        Raises ``NotThere``, ``DeployError`` with REGISTRY, ``Denied`` where the registry refuses, and
         ``UsageFault`` when there is neither tag nor digest.
         """
         accept = {"Accept": ", ".join(MEDIA_TYPES)}
@@ -181,13 +181,13 @@ def version_in(reference: Reference) -> str:
     return wanted
 
 
-def missing(reference: Reference, where: str) -> DeployError:
-    """Make the error for an image that is not there."""
+def missing(reference: Reference, where: str, code: str = "") -> NotThere:
+    """Make the error for an image that is not there; ``code`` is the registry's own."""
     if reference.digest:
         hint = "was it deleted or cleaned up there? Push it again, or name another version"
     else:
         hint = "does the tag exist? Was the image pushed, and to this repository?"
-    return DeployError(f"{where} has no image {reference}", hint=hint, reason=Reason.IMAGE_MISSING)
+    return NotThere(f"{where} has no image {reference}", hint=hint, code=code)
 
 
 def _require_answer(
@@ -196,7 +196,7 @@ def _require_answer(
     if response.status == 200:
         return
     if response.status == 404:
-        raise missing(reference, address.host)
+        raise missing(reference, address.host, _code(response.body))
     words = status_words(response.status) + code_in(response.body)
     if response.status in (401, 403):
         raise Denied(f"{address.host} refused {reference}: {words}", hint=refused(address, credential))
@@ -237,8 +237,13 @@ def _document(response: Response, reference: Reference, address: Address) -> Doc
 
 def code_in(body: bytes) -> str:
     """Return the registry's error code, in brackets; its message is left out: anybody may write that."""
+    code = _code(body)
+    return f" ({code})" if code else ""
+
+
+def _code(body: bytes) -> str:
     try:
         code = json.loads(body)["errors"][0]["code"]
     except (ValueError, LookupError, TypeError, RecursionError):
         return ""
-    return f" ({code})" if isinstance(code, str) and re.fullmatch(r"[A-Z_]{1,40}", code) else ""
+    return code if isinstance(code, str) and re.fullmatch(r"[A-Z_]{1,40}", code) else ""

@@ -86,8 +86,8 @@ def test_every_option_comes_as_a_variable_and_a_gate_as_one_that_the_command_lin
         assert f"$[[ inputs.{option.name} ]]" in (held["value"] if isinstance(held, dict) else held)
         assert (variable(option) in read) == (option.where is not Where.GATE)
     assert set(given) == {
-        "DEPLOY_TEMPLATED_LIBRARY_PROJECT",
-        "DEPLOY_TEMPLATED_LIBRARY_REF",
+        "DEPLOY_ACTIONS_LIBRARY_PROJECT",
+        "DEPLOY_ACTIONS_LIBRARY_REF",
     }
 
 
@@ -226,7 +226,7 @@ def test_a_job_that_was_not_pressed_holds_the_pipeline_unless_it_is_a_way_back(v
 
 def test_a_password_is_only_ever_the_name_of_a_variable() -> None:
     build = TABLE["build"]
-    assert job(build, password="$TOKEN")["variables"]["DEPLOY_TEMPLATED_PASSWORD"] == "$TOKEN"
+    assert job(build, password="$TOKEN")["variables"]["DEPLOY_ACTIONS_PASSWORD"] == "$TOKEN"
     for bad in ("hunter2", "$TOKEN-x", "a $TOKEN", "$(cat x)"):
         with pytest.raises(Wrong):
             job(build, password=bad)
@@ -234,7 +234,7 @@ def test_a_password_is_only_ever_the_name_of_a_variable() -> None:
 
 @pytest.mark.parametrize("bad", ["main", "v1.2.3.4", "0123456", "v1;x", "--upload-pack=x", "v1\nv2"])
 def test_the_library_is_a_commit_or_a_release(bad: str) -> None:
-    assert job(TABLE["deploy"], library_ref=SHA)["variables"]["DEPLOY_TEMPLATED_LIBRARY_REF"] == SHA
+    assert job(TABLE["deploy"], library_ref=SHA)["variables"]["DEPLOY_ACTIONS_LIBRARY_REF"] == SHA
     with pytest.raises(Wrong):
         job(TABLE["deploy"], library_ref=bad)
 

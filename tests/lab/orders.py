@@ -15,7 +15,7 @@ from tests.lab.components import run
 from tests.lab.examples import copy, environment
 from tests.lab.images import LOCAL, System, _build, _built_from, _hash
 
-_SYSTEM: Final = System(name="python", packages="python3,python3-pip")
+SYSTEM: Final = System(name="python", packages="python3,python3-pip")
 _PYTHON: Final = "3.11"  # Debian 12's
 _BASE: Final = """\
 ARG SYSTEM
@@ -55,7 +55,7 @@ def base(project: Path) -> str:
         run("uv", "sync", "--locked", "--no-dev", "--python", _PYTHON, directory=project, env=env, limit=300)
         (folder / "Dockerfile").write_text(_BASE)
         (folder / ".dockerignore").write_text("bin\n")
-        _build(name, context, folder, SYSTEM=_SYSTEM.base())
+        _build(name, context, folder, SYSTEM=SYSTEM.base())
     return name
 
 

@@ -92,6 +92,10 @@ _GRAPHQL: Final = {
         "responses": {"200": {"content": {"application/json": {"schema": {"type": "object"}}}}},
     }
 }
+# Nor this, which the answers of https://docs.github.com/en/rest/deployments/environments have all the same; what
+# it means: https://docs.github.com/en/actions/reference/workflows-and-actions/deployments-and-environments,
+# "Allow administrators to bypass configured protection rules".
+_BYPASS: Final = {"can_admins_bypass": {"type": "boolean"}}
 _NOISE: Final = frozenset(
     {"description", "summary", "title", "example", "examples"}
     | {"externalDocs", "tags", "operationId", "deprecated"}
@@ -112,6 +116,7 @@ def cut(document: dict[str, Any]) -> dict[str, Any]:
         if name not in components.setdefault(kind, {}):
             part = components[kind][name] = _bare(document["components"][kind][name])
             waiting += _references(part)
+    components["schemas"]["environment"]["properties"].update(_BYPASS)
     operations = [operation for methods in paths.values() for operation in methods.values()]
     for answers in (components["responses"], *(operation["responses"] for operation in operations)):
         for answer in answers.values():

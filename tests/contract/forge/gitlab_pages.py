@@ -43,6 +43,7 @@ class World:
     protected_environments: list[dict[str, Any]] = field(default_factory=list)
     protected_branches: list[dict[str, Any]] = field(default_factory=list)
     approval_rules: list[dict[str, Any]] = field(default_factory=list)
+    approvals: dict[str, Any] = field(default_factory=lambda: {"merge_requests_author_approval": False})
     statuses: list[dict[str, Any]] = field(default_factory=list)
     variables: list[dict[str, Any]] = field(default_factory=list)
     group_variables: dict[str, list[dict[str, Any]]] = field(
@@ -191,6 +192,10 @@ def _approval_rules(world: World, _: "Asked") -> Told:
     return (200, world.approval_rules) if world.premium else MISSING
 
 
+def _approvals(world: World, _: "Asked") -> Told:
+    return (200, world.approvals) if world.premium else MISSING
+
+
 def _statuses(world: World, _: "Asked", sha: str) -> Told:
     del sha
     return 200, world.statuses
@@ -327,6 +332,7 @@ PAGES: list[tuple[str, str, bool, Any]] = [
     ("GET", f"{P}/protected_environments", False, _protected_environments),
     ("GET", f"{P}/protected_branches", False, _protected_branches),
     ("GET", f"{P}/approval_rules", False, _approval_rules),
+    ("GET", f"{P}/approvals", False, _approvals),
     ("GET", f"{P}/repository/commits/([^/]+)/statuses", False, _statuses),
     ("GET", f"{P}/repository/tags/([^/]+)", True, _tag),
     ("GET", f"{P}/deployments", True, _deployments),

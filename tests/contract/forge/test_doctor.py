@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from ci_lib.doctor.forge import Gate, Place, forge_rows
 from ci_lib.domain.doctor import Row, Standing, verdict
 from ci_lib.domain.forge import Forge
@@ -26,7 +28,7 @@ from tests.contract.forge.test_github_rules import (
     rule,
     ruleset,
 )
-from tests.contract.forge.test_gitlab_rules import MAINTAINERS, NO_ONE, level, variable
+from tests.contract.forge.test_gitlab_rules import DEVELOPERS, MAINTAINERS, NO_ONE, level, variable
 
 Make = Callable[..., GitHub]
 OK, WEAK, MISSING, UNKNOWN = Standing.OK, Standing.WEAK, Standing.MISSING, Standing.UNKNOWN
@@ -135,6 +137,18 @@ def test_who_starts_a_run_and_may_approve_it_is_a_weakness(hub: FakeGitHub, forg
     assert row.seen.value == "who starts a run may approve it; every branch may deploy; 1 of @ann"
 
 
+@pytest.mark.parametrize("pattern", ["*", "**"])
+def test_a_github_whose_approval_does_not_hold_is_weak(hub: FakeGitHub, forge: Make, pattern: str) -> None:
+    good_hub(hub)
+    hub.world.policies = [{"name": pattern, "type": "branch"}]
+    policy = {"protected_branches": False, "custom_branch_policies": True}
+    reviewed = [reviewers(user("ann"))]
+    environment(hub, policy=policy, protection_rules=reviewed, can_admins_bypass=True)
+    row = asked(forge(), "Gate")[2]
+    assert row.seen.standing is WEAK
+    assert row.seen.value == "every branch may deploy; not for everybody: administrators; 1 of @ann"
+
+
 def good_lab() -> FakeGitLab:
     """Whatever `doctor` wants of a GitLab is there."""
     lab = FakeGitLab()
@@ -165,6 +179,14 @@ def test_a_gitlab_with_all_that_is_wanted_passes() -> None:
     assert [one.method for one in lab.asked if one.method != "GET"] == []
 
 
+def test_a_gitlab_whose_authors_approve_their_own_changes_is_weak() -> None:
+    lab = good_lab()
+    lab.world.approvals["merge_requests_author_approval"] = True
+    row = asked(adapter(lab), "pipeline")[0]
+    assert row.seen.standing is WEAK
+    assert row.seen.value == "who wrote a change may approve it; demands pipeline"
+
+
 def test_what_a_gitlab_lacks_is_named() -> None:
     lab = good_lab()
     lab.world.project["only_allow_merge_if_pipeline_succeeds"] = False
@@ -178,6 +200,18 @@ def test_what_a_gitlab_lacks_is_named() -> None:
         "environment production: KEY": MISSING,
     }
     assert rows[2].seen.value == "nobody has to approve; may start it: Maintainers"
+
+
+def test_a_gitlab_whose_developers_push_past_the_gate_lacks_it() -> None:
+    lab = good_lab()
+    main = lab.world.protected_branches[0]
+    main["push_access_levels"] = [MAINTAINERS]
+    assert asked(adapter(lab), "pipeline")[0].seen.standing is WEAK, "they may change the rule too"
+    main["push_access_levels"] = [DEVELOPERS]
+    rows = asked(adapter(lab), "pipeline")
+    assert rows[0].seen.standing is MISSING
+    assert rows[0].seen.value == "whoever writes code may push to it past the gate; demands pipeline"
+    assert verdict(rows) is Exit.CHECK_FAILED
 
 
 def test_a_gitlab_that_is_asked_with_a_jobs_token_alone_tells_nothing_of_it() -> None:

@@ -142,8 +142,9 @@ def test_a_branch_may_have_any_name(hub: FakeGitHub, forge: Make) -> None:
 
 
 def environment(hub: FakeGitHub, name: str = "production", *, policy: Any = None, **fields: Any) -> None:
+    fields = {"protection_rules": [], "can_admins_bypass": False, **fields}
     hub.world.environments[name] = github().made(
-        "environment", name=name, deployment_branch_policy=policy, **{"protection_rules": [], **fields}
+        "environment", name=name, deployment_branch_policy=policy, **fields
     )
 
 
@@ -181,6 +182,26 @@ def test_an_environment_names_the_branches_that_may_deploy(hub: FakeGitHub, forg
     hub.world.policies = []
     with pytest.raises(ForgeFault, match="lets no branch deploy"):
         forge().environment_rules("production")
+
+
+@pytest.mark.parametrize("pattern", ["*", "**", "**/*", "*/*", "?*"])
+def test_a_pattern_of_wildcards_alone_is_every_branch(hub: FakeGitHub, forge: Make, pattern: str) -> None:
+    environment(hub, policy={"protected_branches": False, "custom_branch_policies": True})
+    hub.world.policies = [{"name": "main", "type": "branch"}, {"name": pattern, "type": "branch"}]
+    assert forge().environment_rules("production") == EnvironmentRules()
+    hub.world.policies[1]["name"] = f"release/{pattern}"
+    rules = forge().environment_rules("production")
+    assert rules is not None
+    assert rules.branches == ("main", f"release/{pattern}")
+
+
+def test_administrators_pass_an_environment_by_unless_it_says_that_they_do_not(
+    hub: FakeGitHub, forge: Make
+) -> None:
+    environment(hub, can_admins_bypass=True)
+    assert forge().environment_rules("production") == EnvironmentRules(bypass="administrators")
+    del hub.world.environments["production"]["can_admins_bypass"]
+    assert forge().environment_rules("production") == EnvironmentRules(bypass="administrators")
 
 
 def test_an_environment_for_protected_branches_names_them(hub: FakeGitHub, forge: Make) -> None:

@@ -17,6 +17,7 @@ def level(access: int | None, words: str, **fields: Any) -> dict[str, Any]:
 
 
 NO_ONE, MAINTAINERS = level(0, "No one"), level(40, "Maintainers")
+DEVELOPERS = level(30, "Developers + Maintainers")
 
 
 def branch(lab: FakeGitLab, name: str, **fields: Any) -> None:
@@ -50,6 +51,26 @@ def test_the_rules_that_fit_are_taken_together() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("pushers", "is_open"),
+    [
+        ([NO_ONE], False),
+        ([MAINTAINERS], False),
+        ([level(60, "Admins")], False),
+        ([level(30, "Ann", user_id=51), level(30, "ops", group_id=134)], False),
+        ([level(None, "Deploy key")], False),
+        ([NO_ONE, MAINTAINERS, DEVELOPERS], True),
+    ],
+)
+def test_a_branch_is_open_where_a_role_below_maintainer_may_push(
+    pushers: list[dict[str, Any]], is_open: bool
+) -> None:
+    lab = FakeGitLab()
+    branch(lab, "main")
+    branch(lab, "ma*", push_access_levels=pushers)
+    assert adapter(lab).branch_rules("main").open_to_push is is_open
+
+
 def test_what_weakens_a_rule_is_said() -> None:
     lab = FakeGitLab()
     branch(lab, "main")
@@ -59,6 +80,15 @@ def test_what_weakens_a_rule_is_said() -> None:
     assert (rules.rewritable, rules.bypass) == (True, "a pipeline that was skipped is enough")
     lab.world.project["only_allow_merge_if_pipeline_succeeds"] = False
     assert adapter(lab).branch_rules("main").checks == ()
+
+
+@pytest.mark.parametrize(("said", "found"), [(True, True), (None, True), (False, False)])
+def test_whether_authors_approve_their_own_changes_is_asked(said: bool | None, found: bool) -> None:
+    lab = FakeGitLab()
+    branch(lab, "main")
+    lab.world.approval_rules = [{"name": "all", "approvals_required": 1, "protected_branches": []}]
+    lab.world.approvals["merge_requests_author_approval"] = said
+    assert adapter(lab).branch_rules("main").self_review is found
 
 
 def test_without_premium_no_approvals_are_asked_for() -> None:

@@ -12,7 +12,7 @@ from ci_lib.cli.forges import forge_at_hand, forge_name
 from ci_lib.config.load import load
 from ci_lib.config.resolve import resolve
 from ci_lib.config.resolved import Resolved
-from ci_lib.domain.doctor import Standing
+from ci_lib.domain.doctor import Row, Standing
 from ci_lib.domain.errors import StepFault
 from ci_lib.domain.facts import CiFacts
 from ci_lib.domain.forge import ForgeFault
@@ -21,7 +21,7 @@ from ci_lib.domain.redact import Redactor
 from ci_lib.forge.github import GitHub
 from ci_lib.forge.gitlab import GitLab
 from ci_lib.forge.none import NoForge
-from ci_lib.ports.protocols import Host, Ran, Unreachable
+from ci_lib.ports.protocols import Host, Ran, Response, Unreachable
 from tests.fakes import FakeClock, FakeHost, FakeNet, FakeReporter
 
 HUB = {"GITHUB_REPOSITORY": "acme/shop", "GITHUB_TOKEN": "hub-token"}
@@ -194,20 +194,51 @@ def test_a_clock_that_is_off_or_a_host_that_is_gone_hides_nothing(monkeypatch: p
     assert closed == {"web2"}
 
 
-def test_a_silent_registry_is_asked_once_and_one_that_only_hosts_ask_is_not(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    net = FakeNet()
-    url = "https://one.example/v2/api/manifests/deploy-actions-doctor"
-    net.pages[url] = Unreachable("connection refused")
+ONE = "https://one.example/v2/{}/manifests/deploy-actions-doctor"
 
+
+def registry_rows(net: FakeNet, monkeypatch: pytest.MonkeyPatch, **registries: Any) -> list[Row]:
     def access(*_: object) -> dict[str, Any]:
         return {"net": net, "credentials": lambda _: None, "clock": FakeClock()}
 
     monkeypatch.setattr(doctor_machines, "registry_access", access)
-    loaded = load(json.dumps(CONFIG), name="deploy.yml")
+    settings = {"settings": {"registries": registries}} if registries else {}
+    loaded = load(json.dumps(CONFIG | settings), name="deploy.yml")
     places = [resolve(loaded, "shop", name, "/shop") for name in ("test", "production")]
-    rows = list(doctor_machines._registries(session({}), places))
+    return list(doctor_machines._registries(session({}), places))
+
+
+@pytest.mark.parametrize(
+    ("body", "standing", "value"),
+    [
+        (b'{"errors": [{"code": "MANIFEST_UNKNOWN"}]}', Standing.OK, "answers"),
+        (b'{"errors": [{"code": "NAME_UNKNOWN"}]}', Standing.WEAK, "answers, and has no such repository yet"),
+        (
+            b'{"errors": [{"code": "NOT_FOUND"}]}',
+            Standing.WEAK,
+            "answers, and does not say whether there is such a repository",
+        ),
+        (b'{"errors": [{"code": "BLOB_UNKNOWN"}]}', Standing.UNKNOWN, "answers 404 (BLOB_UNKNOWN)"),
+        (b'{"errors": []}', Standing.UNKNOWN, "answers 404 without a registry's word for it"),
+        (b"<html>not found</html>", Standing.UNKNOWN, "answers 404 without a registry's word for it"),
+        (b"", Standing.UNKNOWN, "answers 404 without a registry's word for it"),
+    ],
+)
+def test_a_404_is_believed_only_in_a_registrys_own_words(
+    body: bytes, standing: Standing, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    net = FakeNet(pages={ONE.format(name): Response(status=404, body=body) for name in ("api", "web")})
+    rows = registry_rows(net, monkeypatch)
+    assert (rows[0].seen.standing, rows[0].seen.value) == (standing, value)
+
+
+def test_a_silent_registry_is_asked_once_and_one_that_only_hosts_ask_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    net = FakeNet()
+    url = ONE.format("api")
+    net.pages[url] = Unreachable("connection refused")
+    rows = registry_rows(net, monkeypatch)
     assert [(row.name, row.seen.standing) for row in rows] == [
         ("image one.example/api", Standing.UNKNOWN),
         ("image one.example/web", Standing.UNKNOWN),

@@ -65,7 +65,13 @@ def test_a_branch_that_demands_the_gate_and_a_review_of_everybody_is_good() -> N
         (replace(GOOD, checks=()), MISSING, "no check has to pass"),
         (replace(GOOD, checks=("docs",)), MISSING, "does not demand Gate; demands docs"),
         (replace(GOOD, rewritable=True), MISSING, "somebody may force-push to it; demands Gate, docs"),
+        (
+            replace(GOOD, open_to_push=True, bypass="may push: Developers"),
+            MISSING,
+            "whoever writes code may push to it past the gate; demands Gate, docs",
+        ),
         (replace(GOOD, reviews=0), WEAK, "nobody has to review; demands Gate, docs"),
+        (replace(GOOD, self_review=True), WEAK, "who wrote a change may approve it; demands Gate, docs"),
         (replace(GOOD, bypass="admins"), WEAK, "not for everybody: admins; demands Gate, docs"),
         (
             replace(GOOD, checks=("gate",), reviews=0, rewritable=True),
@@ -114,6 +120,7 @@ def test_an_environment_that_somebody_else_has_to_open_is_good() -> None:
             "nobody has to approve; may start it: Maintainers",
         ),
         (replace(CLOSED, self_review=True), WEAK, "who starts a run may approve it; 1 of @ann"),
+        (replace(CLOSED, bypass="admins"), WEAK, "not for everybody: admins; 1 of @ann"),
         (replace(CLOSED, branches=()), WEAK, "every branch may deploy; 1 of @ann"),
     ],
 )
