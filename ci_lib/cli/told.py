@@ -62,8 +62,10 @@ def told(
     said: list[str] = []
     try:
         forge = forge_of(session) if brought or compared or tag else NoForge()
-        brought = brought and not isinstance(forge, NoForge)  # without a token nobody asked for it
-        commits = _commits(session, settings, outcome) if brought else ("", "")
+        silent = isinstance(forge, NoForge)
+        brought = brought and not silent  # without a token nobody asked for it
+        asked = brought or (tag and not silent and not _is_version(tag, outcome))
+        commits = _commits(session, settings, outcome) if asked else ("", "")
         with time_limit(_TELLING):
             if brought:
                 said += _deployment(session, settings, forge, outcome, commits)
@@ -71,7 +73,7 @@ def told(
             if compared:
                 said += _issue(session, settings, forge, outcome)
             if tag:
-                said += _release(session, forge, tag, outcome, notes)
+                said += _release(session, forge, tag, outcome, commits[0], notes)
     except TimeOver:
         said.append(_late(session))
     except Cancelled:
@@ -186,14 +188,34 @@ def _issue(session: Session, settings: Resolved, forge: Forge, outcome: Outcome)
 
 
 def _release(
-    session: Session, forge: Forge, tag: str, outcome: Outcome, notes: Callable[[], str]
+    session: Session, forge: Forge, tag: str, outcome: Outcome, commit: str, notes: Callable[[], str]
 ) -> tuple[str, ...]:
     def tell() -> str:
+        same = _is_version(tag, outcome) or (commit and commit == _commit_of_tag(session, tag))
+        if not same and not isinstance(forge, NoForge):  # that one says by itself why it cannot
+            raise ForgeFault(
+                f"the release of {one_line(tag, 60)} is not published: nothing says that it is of the same "
+                f"commit as {one_line(outcome.version, 60)}",
+                hint="publish the tag that is the version, or from a run of that tag",
+            )
         with scratch("release") as folder:
             files = _packed(outcome.evidence_path, Path(folder))
             return forge.release(tag, tag, notes(), files)
 
     return _attempt(session, tell, done=f"the release of {tag} is published")
+
+
+def _is_version(tag: str, outcome: Outcome) -> bool:
+    """Whether the tag is the version, with or without the v that some leave out."""
+    return tag.removeprefix("v") == outcome.version.removeprefix("v")
+
+
+def _commit_of_tag(session: Session, tag: str) -> str:
+    """The commit of a tag, where this run is of it; empty for others."""
+    env = session.env
+    if env.get("GITHUB_REF") == f"refs/tags/{tag}":
+        return env.get("GITHUB_SHA", "")
+    return env.get("CI_COMMIT_SHA", "") if env.get("CI_COMMIT_TAG") == tag else ""
 
 
 def _packed(evidence: str, folder: Path) -> dict[str, Path]:

@@ -67,6 +67,8 @@ class Desk:
     secrets: tuple[str, ...] = ()
     reporter: FakeReporter = field(default_factory=FakeReporter)
     err: io.StringIO = field(default_factory=io.StringIO)
+    env: dict[str, str] = field(default_factory=dict)
+    """The runner's variables; when they are empty, those of a run of the tag that is published."""
     made: int = 0
     """How often a forge was made, which shows and masks a token."""
 
@@ -94,7 +96,9 @@ class Desk:
         )
 
     def told(self, outcome: Outcome, **values: Any) -> Outcome:
-        return told(self.session, self.settings, values, outcome, lambda: "the notes")
+        tag = {"GITHUB_REF": f"refs/tags/{values.get('publish')}", "GITHUB_SHA": COMMIT}
+        session = replace(self.session, env=self.env or tag)
+        return told(session, self.settings, values, outcome, lambda: "the notes")
 
     @property
     def warned(self) -> list[str]:
@@ -306,6 +310,37 @@ def test_a_release_has_the_record_as_its_notes_and_the_evidence_as_a_file(desk: 
     assert name == f"{evidence.name}.tar.gz"
     with tarfile.open(fileobj=io.BytesIO(data)) as archive:
         assert f"{evidence.name}/logs/api.log" in archive.getnames()
+
+
+@pytest.mark.parametrize("tag", ["v1.1.0", "1.1.0"])
+def test_a_tag_that_is_the_version_is_published_from_any_run(desk: Desk, tag: str) -> None:
+    desk.env = {"GITHUB_REF": "refs/heads/main", "GITHUB_SHA": "c" * 40}
+    desk.told(replace(GOOD, version="v1.1.0", evidence_path=""), publish=tag)
+    assert desk.forge.told[-1][:2] == ("release", tag)
+
+
+@pytest.mark.parametrize(
+    "env",
+    [
+        {"GITHUB_REF": "refs/heads/main", "GITHUB_SHA": COMMIT},
+        {"GITHUB_REF": "refs/tags/v1.3.0", "GITHUB_SHA": COMMIT},
+        {"GITHUB_REF": "refs/tags/v1.2.0", "GITHUB_SHA": "c" * 40},
+        {"CI_COMMIT_TAG": "v1.2.0", "CI_COMMIT_SHA": "c" * 40},
+    ],
+)
+def test_the_release_of_another_tag_is_not_published_with_this_record(
+    desk: Desk, env: dict[str, str]
+) -> None:
+    desk.env = env
+    found = desk.told(replace(GOOD, version="v1.1.0", evidence_path=""), publish="v1.2.0")
+    assert "the release of v1.2.0 is not published" in found.notes[-1]
+    assert [words[0] for words in desk.forge.told] == ["deployment"]
+
+
+def test_a_tag_is_published_by_its_own_pipeline_on_gitlab(desk: Desk) -> None:
+    desk.env = {"CI_COMMIT_TAG": "v1.2.0", "CI_COMMIT_SHA": COMMIT}
+    desk.told(replace(GOOD, evidence_path=""), publish="v1.2.0")
+    assert desk.forge.told[-1][:2] == ("release", "v1.2.0")
 
 
 def test_without_evidence_the_release_has_no_file(desk: Desk) -> None:
