@@ -23,7 +23,9 @@ _GITLAB = re.compile(
 )
 _KEY = re.compile(r"^( *)DEPLOY_SSH_KEY: (\$\{\{ secrets\.|\$)(DEPLOY|PLAN)_SSH_KEY( \}\}|)\n", re.MULTILINE)
 _EMPTY = re.compile(r"^( +)(?:env|variables):\n(?!\1 )", re.MULTILINE)
-_ENVIRONMENT = re.compile(r"(environment: |staging: |production: |group: [\w-]+-)(staging|production)$")
+_ENVIRONMENT = re.compile(
+    r"(environment: |staging: |production: |group: [\w-]+-)(staging|production)(-look)?(?=$| #)"
+)
 _WORDS = frozenset({"true", "false", "yes", "no", "on", "off", "null", "y", "n"})
 
 
@@ -73,7 +75,9 @@ def _placed(line: str, names: Names) -> str:
     own = {"staging": names.staging, "production": names.production}
     if "options: [production, staging]" in line:
         return line.replace("production, staging", f"{_plain(names.production)}, {_plain(names.staging)}")
-    return _ENVIRONMENT.sub(lambda found: found[1] + _plain(own[found[2]], found[1]), line)
+    return _ENVIRONMENT.sub(
+        lambda found: found[1] + _plain(f"{own[found[2]]}{found[3] or ''}", found[1]), line
+    )
 
 
 def _plain(name: str, before: str = "") -> str:

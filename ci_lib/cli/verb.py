@@ -25,7 +25,7 @@ from ci_lib.evidence.write import folder_name, write
 from ci_lib.ports.protocols import PortFault
 from ci_lib.ports.system import SystemClock, cancel_on_signals
 from ci_lib.report.outputs import outputs
-from ci_lib.report.summary import summary
+from ci_lib.report.summary import afterwards, summary
 from ci_lib.report.terminal import mark, terminal
 
 Play = Callable[[Request, Tools], Outcome]
@@ -106,7 +106,11 @@ def finish(
     quiet: bool,
     more: Mapping[str, bytes] | None = None,
 ) -> Exit:
-    """Write evidence (with ``more`` files), summary and outputs; print the verdict; return the exit code."""
+    """Write evidence (with ``more`` files), summary and outputs; tell the forge; return the exit code.
+
+    The forge comes behind all that the steps after this one need, and that a kill would lose; the verdict is
+    printed last, with a note on what was not told.
+    """
     reporter = session.reporter
     # Masked before it is rendered: an escaped secret would not be recognised any more.
     outcome = replace(
@@ -121,21 +125,33 @@ def finish(
     )
     if outcome.packet is not None and settings is not None and not settings.settings.evidence.logs:
         outcome = replace(outcome, packet=outcome.packet.without_logs())
-    if outcome.verb is not Verb.FINALIZE or outcome.reason is not Reason.PASSED:
-        # A finalize that had nothing to do stands at the end of every job: it leaves no page behind.
-        keeper = Keeper(session=session, settings=settings)
+    # A finalize that had nothing to do stands at the end of every job: it leaves no page behind.
+    lasting = outcome.verb is not Verb.FINALIZE or outcome.reason is not Reason.PASSED
+    keeper = Keeper(session=session, settings=settings)
+    if lasting:
         outcome = keeper.kept(_with_evidence(session, values, outcome, more or {}, keeper))
-        outcome = told(session, settings, values, outcome, partial(keeper.section, outcome))
         reporter.summary(summary(outcome, now=SystemClock().now()))
     try:
         reporter.outputs(outputs(outcome))
     except PortFault as fault:  # a full disk of the runner does not change what is serving
         reporter.warn(f"the outputs for the next steps could not be written: {fault}")
+    if lasting:
+        outcome = _told(session, settings, values, outcome, keeper)
     if quiet:
         session.out.line(json.dumps(outcome.as_json(), indent=2))
     else:
         reporter.verdict(mark(outcome), terminal(outcome))
     return outcome.exit
+
+
+def _told(
+    session: Session, settings: Resolved | None, values: Values, outcome: Outcome, keeper: Keeper
+) -> Outcome:
+    """Tell the forge; the outcome with a note on what was not told, which the summary gets too."""
+    found = told(session, settings, values, outcome, partial(keeper.section, outcome))
+    if added := found.notes[len(outcome.notes) :]:
+        session.reporter.summary(afterwards(added))
+    return found
 
 
 def _with_evidence(

@@ -92,6 +92,13 @@ class Refusal(DeployError):
         self.rows = rows
 
 
+class TimeOver(BaseException):
+    """The time for several things together is over.
+
+    Not an ``Exception``: whatever of them just waits must not take it for a fault of its own, and go on.
+    """
+
+
 class Cancelled(BaseException):
     """SIGINT or SIGTERM arrived.
 

@@ -105,11 +105,15 @@ class DeploymentState(StrEnum):
 class Deployment:
     """What a run did to an environment, for the forge's own page of deployments.
 
-    ``sha`` is the commit of the version, not that of the run; empty where it is not known: then only a record
-    that the forge made by itself can say what happened. ``version`` serves now, or was tried in vain. ``url``
-    is where it serves.
+    ``stack`` is what was deployed there: several may share an environment, and a run. ``sha`` is the commit
+    of the version, not that of the run; empty where it is not known: then only a record that the forge made
+    by itself can say what happened. ``version`` serves now, or was tried in vain. ``url`` is where it serves.
+
+    ``back`` is the version that was proved to serve again after a failure, empty for none, and ``back_sha``
+    its commit: for a forge that goes on to show as deployed what succeeded last.
     """
 
+    stack: str
     environment: str
     sha: str
     version: str
@@ -117,6 +121,8 @@ class Deployment:
     description: str
     url: str = ""
     production: bool = False
+    back: str = ""
+    back_sha: str = ""
 
 
 class ForgeFault(Exception):

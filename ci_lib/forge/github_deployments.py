@@ -1,4 +1,4 @@
-"""The record of a deployment on GitHub: one for a run, an environment and a commit.
+"""The record of a deployment on GitHub: one for a job, a stack, an environment and a commit.
 
 A job with ``environment:`` makes GitHub write a record by itself, with the commit of the run; where an older
 version is deployed, that is another than the version's. GitHub lets nobody change a record's commit, but
@@ -19,6 +19,7 @@ from ci_lib.domain.text import one_line
 from ci_lib.forge.github_client import asking
 from ci_lib.forge.github_json import a_text, number, one, pages, text
 from ci_lib.forge.github_run import GitHubRun
+from ci_lib.forge.github_transport import GitHubFault
 
 Record = dict[str, Any]
 """As GitHub lists it. PyGithub's object would ask for each record anew to hand out its payload."""
@@ -26,6 +27,9 @@ Record = dict[str, Any]
 _KEY: Final = "deploy-actions"
 _DESCRIPTION: Final = 140
 """Characters that GitHub takes as the description of a status."""
+
+_REFUSED: Final = frozenset({401, 403, 404})
+"""Answers to a token that may not see the jobs of a run."""
 
 _OLDER: Final = 100
 """How many records that are older than the run are looked at before the search ends."""
@@ -52,16 +56,40 @@ def record_deployment(repo: Repository, run: GitHubRun, deployment: Deployment) 
 
 
 def _found(repo: Repository, run: GitHubRun, deployment: Deployment) -> Record | None:
-    """GitHub's own record of a job of this run, the newest first; or else ours of this run and commit."""
+    """GitHub's own record of this job, the newest first; or else ours of this job, stack and commit."""
     this = one(repo, f"/actions/runs/{run.id}")
     start, commit = datetime.fromisoformat(text(this, "created_at")), text(this, "head_sha")
     records = list(_since(repo, deployment.environment, start))
     ours = {record["id"]: payload for record in records if (payload := _payload(record))}
-    others = (record for record in records if record["id"] not in ours)
-    by_github = (record for record in others if _of_run(repo, record, run, commit))
-    wanted = {"run": run.id, "sha": deployment.sha}
+    others = [record for record in records if record["id"] not in ours]
+    page = _job_page(repo, run) if others else ""
+    by_github = (record for record in others if _of_run(repo, record, run, commit, page))
+    wanted = _ours(run, deployment)
     by_us = (record for record in records if ours.get(record["id"]) == wanted)
     return next(by_github, None) or next(by_us, None)
+
+
+def _ours(run: GitHubRun, deployment: Deployment) -> dict[str, Any]:
+    """By what our record is known: one run may deploy several stacks of one commit, so may one job."""
+    return {"run": run.id, "job": run.job, "stack": deployment.stack, "sha": deployment.sha}
+
+
+def _job_page(repo: Repository, run: GitHubRun) -> str:
+    """The page of this job, to which GitHub's record of it leads; empty where it cannot be told.
+
+    A runner is not told the number of its job. It has one job at a time: that names it.
+    """
+    if not (run.attempt and run.runner):
+        return ""
+    path = f"/actions/runs/{run.id}/attempts/{run.attempt}/jobs"
+    try:
+        found = [job for job in pages(repo, path, "jobs") if job["runner_name"] == run.runner]
+    except GitHubFault as fault:
+        if fault.status not in _REFUSED:
+            raise
+        return ""
+    going = [number(job, "id") for job in found if job["status"] == "in_progress"]
+    return f"{run.url}/job/{going[0]}" if len(going) == 1 else ""
 
 
 def _since(repo: Repository, environment: str, start: datetime) -> Iterator[Record]:
@@ -88,16 +116,17 @@ def _payload(record: Record) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def _of_run(repo: Repository, record: Record, run: GitHubRun, commit: str) -> bool:
-    """Whether GitHub made the record for a job of this run: a status of it leads there.
+def _of_run(repo: Repository, record: Record, run: GitHubRun, commit: str, page: str) -> bool:
+    """Whether GitHub made the record for this job: a status of it leads to its ``page``.
 
-    One that leads to no run at all is taken for it when it has this run's commit.
+    Where that is not known, one that leads to a job of this run is taken for it; one that leads to no run at
+    all when it has this run's commit.
     """
     if (record["creator"] or {}).get("login") != "github-actions[bot]":
         return False
     urls = [url for status in _statuses(repo, record) for url in _urls(status)]
     if any("/actions/runs/" in url for url in urls):
-        return any(f"{url}/".startswith(f"{run.url}/") for url in urls)
+        return any(f"{url}/".startswith(f"{page or run.url}/") for url in urls)
     return text(record, "sha") == commit
 
 
@@ -121,7 +150,7 @@ def _made(repo: Repository, run: GitHubRun, deployment: Deployment) -> Record:
         deployment.sha,
         auto_merge=False,
         required_contexts=[],
-        payload={_KEY: {"run": run.id, "sha": deployment.sha}},
+        payload={_KEY: _ours(run, deployment)},
         environment=deployment.environment,
         description=one_line(deployment.version, _DESCRIPTION),
         transient_environment=False,

@@ -16,7 +16,9 @@ _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 class GitHubRun:
     """Where we are: ``repository`` is ``acme/shop``, ``request`` the number of the pull request, 0 for none.
 
-    ``api`` and ``server`` are the URLs of the API and of the pages for people, without a slash at the end.
+    ``job`` is the job's key in its workflow, ``attempt`` which time the run runs, ``runner`` the name of the
+    job's runner; they are empty, and 0, where that is not said. ``api`` and ``server`` are the URLs of the
+    API and of the pages for people, without a slash at the end.
     """
 
     repository: str
@@ -24,6 +26,9 @@ class GitHubRun:
     api: str
     server: str
     request: int = 0
+    job: str = ""
+    attempt: int = 0
+    runner: str = ""
 
     @property
     def url(self) -> str:
@@ -43,6 +48,7 @@ def run_of(env: Mapping[str, str]) -> GitHubRun | None:
     repository, number = env.get("GITHUB_REPOSITORY", ""), env.get("GITHUB_RUN_ID", "")
     api = env.get("GITHUB_API_URL", "https://api.github.com").rstrip("/")
     request = _REQUEST.fullmatch(env.get("GITHUB_REF", ""))
+    attempt = env.get("GITHUB_RUN_ATTEMPT", "")
     if not (_REPOSITORY.fullmatch(repository) and _NUMBER.fullmatch(number) and _safe(api)):
         return None
     return GitHubRun(
@@ -51,6 +57,9 @@ def run_of(env: Mapping[str, str]) -> GitHubRun | None:
         api=api,
         server=env.get("GITHUB_SERVER_URL", "https://github.com").rstrip("/"),
         request=int(request[1]) if request else 0,
+        job=env.get("GITHUB_JOB", ""),
+        attempt=int(attempt) if _NUMBER.fullmatch(attempt) else 0,
+        runner=env.get("RUNNER_NAME", ""),
     )
 
 

@@ -5,13 +5,16 @@ change it: a second one beside it would show one deployment twice. So a job that
 ``environment: {name: …, action: access}`` (or ``prepare``, ``verify``), with which GitLab writes none; then
 the record is ours, with the version's own commit.
 
-A record has no room for a word of ours, so it is known by its commit: the newest of the environment that was
-written by the API since this job began. It is written when all is over, never as ``running``: no run that is
-killed leaves one behind that goes on for ever.
+A record has no room for a word of ours: not for the stack, nor for the job. So one that is there is never
+changed, since it may be another's. A call whose answer was lost is known by what it left: a record by the API
+since this job began, with the same commit and state. A record is written when all is over, never as
+``running``: no run that is killed leaves one behind that goes on for ever.
 
 Sources: https://docs.gitlab.com/api/deployments/, https://docs.gitlab.com/api/pipelines/
 """
 
+from dataclasses import replace
+from itertools import islice
 from typing import Any, Final
 
 from gitlab.v4.objects import Project
@@ -31,10 +34,28 @@ _STATUSES: Final = {DeploymentState.SUCCESS: "success", DeploymentState.FAILURE:
 def record_deployment(access: Access, run: GitLabRun, deployment: Deployment) -> str:
     """Say what this run did, where GitLab does not say it by itself; raises ``ForgeFault``.
 
+    GitLab shows as deployed what succeeded last, and an earlier job may have recorded success of what was
+    taken back since: so the version that serves again gets a success of its own, after the failure.
+
     Returns the URL of the environment, or that of all where GitLab has the record.
     """
+    url = _recorded(access, run, deployment)
+    if not deployment.back:
+        return url
+    # No job of this run deployed it, so GitLab has no record of this.
+    again = replace(
+        deployment, version=deployment.back, sha=deployment.back_sha, state=DeploymentState.SUCCESS
+    )
+    return _made(access, run, again)
+
+
+def _recorded(access: Access, run: GitLabRun, deployment: Deployment) -> str:
     if run.recorded(deployment.environment):
         return f"{run.url}/-/environments"
+    return _made(access, run, deployment)
+
+
+def _made(access: Access, run: GitLabRun, deployment: Deployment) -> str:
     if not deployment.sha:
         raise no_commit(deployment)
     with asking(f"the deployment record of {one_line(deployment.environment)}"):
@@ -62,23 +83,23 @@ def name_pipeline(access: Access, run: GitLabRun, name: str) -> None:
 
 
 def _put(project: Project, run: GitLabRun, wanted: dict[str, Any]) -> int:
-    """Make the record, or set the state of the one that an earlier call made; the environment's number."""
-    record = _ours(project, run, wanted)
+    """Make the record where no earlier call has; the environment's number."""
+    record = _same(project, run, wanted)
     if record is None:
         record = project.deployments.create(wanted).asdict()
-    elif text(record, "status") != wanted["status"]:
-        project.deployments.update(record["id"], {"status": wanted["status"]})
     return int(record["environment"]["id"])
 
 
-def _ours(project: Project, run: GitLabRun, wanted: dict[str, Any]) -> dict[str, Any] | None:
-    """The newest record by the API since this job began, where it has this commit.
+def _same(project: Project, run: GitLabRun, wanted: dict[str, Any]) -> dict[str, Any] | None:
+    """A record by the API since this job began, with this commit and state.
 
-    Behind another commit's ours would not be what the environment shows: then there has to be a new one.
+    A success has to be the newest: behind another one it would not be what the environment shows.
     """
     found = deployments(project, run.started or run.created, wanted["environment"])
-    newest = next((each for each in found if each["deployable"] is None), None)
-    return newest if newest is not None and text(newest, "sha") == wanted["sha"] else None
+    ours = (each for each in found if each["deployable"] is None)
+    looked_at = islice(ours, 1) if wanted["status"] == "success" else ours
+    same = (wanted["sha"], wanted["status"])
+    return next((each for each in looked_at if (text(each, "sha"), text(each, "status")) == same), None)
 
 
 def _ref(access: Access, run: GitLabRun, deployment: Deployment) -> tuple[str, bool]:

@@ -3,11 +3,12 @@
 import os
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from types import FrameType
 
-from ci_lib.domain.errors import Cancelled
+from ci_lib.domain.errors import Cancelled, TimeOver
 
 
 class SystemClock:
@@ -42,6 +43,25 @@ def cancel_on_signals() -> None:
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _cancel)
+
+
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Raise ``TimeOver`` in the main thread when what is within has not ended after ``seconds``.
+
+    It ends any wait, whatever waits: for an answer, between two tries, for a child. One at a time.
+    """
+
+    def late(_number: int, _frame: FrameType | None) -> None:
+        raise TimeOver
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def _cancel(number: int, _frame: FrameType | None) -> None:

@@ -51,6 +51,11 @@ def summary(outcome: Outcome, *, now: datetime) -> str:
     return head(text, size=SIZE_LIMIT, notice=_CUT)
 
 
+def afterwards(notes: tuple[str, ...]) -> str:
+    """What is added to the page for notes that came when it was written already."""
+    return bullets([markdown(note, 1000) for note in notes])
+
+
 def _verdict(outcome: Outcome) -> str:
     icon = "🔒" if outcome.reason is Reason.LOCKED else ICONS[outcome.status]
     return f"### {icon} {verdict(outcome, partial(markdown, limit=VERSION_WIDTH))}\n"

@@ -121,7 +121,7 @@ def test_workflows_have_the_projects_environments_stack_secrets_and_library(tmp_
         for node in mappings(workflow):
             for key, value in node.items():
                 if key == "environment" and isinstance(value, str):
-                    assert value in ("qa", "on", "${{ inputs.environment }}"), path
+                    assert value in ("qa", "on", "on-look", "${{ inputs.environment }}"), path
         for job in workflow["jobs"].values():
             if "env" in job:
                 assert list(job["env"]) == ["DEPLOY_WEB_KEY", "OPS_KEY"]

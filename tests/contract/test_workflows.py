@@ -152,6 +152,14 @@ def test_a_job_of_a_template_has_the_least_rights_one_turn_and_a_finalize(path: 
         assert checkout["with"] == {"persist-credentials": False}
 
 
+@TEMPLATE
+def test_a_job_that_deploys_nothing_makes_github_write_no_deployment_of_the_environment(path: Path) -> None:
+    for job in loaded(path)["jobs"].values():
+        used = {match[1] for step in job["steps"] if (match := _ACTION.match(step.get("uses", "")))}
+        if used & {"drift", "backup", "restore-test"} and not used & {"deploy", "promote", "rollback"}:
+            assert job["environment"] == "production-look"
+
+
 def test_the_job_that_builds_may_push_and_knows_no_environment() -> None:
     job = loaded(ROOT / "templates/.github/cd.yml")["jobs"]["build"]
     assert job["permissions"] == {"contents": "read", "packages": "write"}

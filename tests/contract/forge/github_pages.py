@@ -78,8 +78,9 @@ class World:
                 **fields,
             )
 
-    def job(self, run: int, attempt: int, status: str, runner: str | None) -> None:
-        made = github().made("job", run_id=run, run_attempt=attempt, status=status, runner_name=runner)
+    def job(self, run: int, attempt: int, status: str, runner: str | None, **fields: Any) -> None:
+        fields = {"run_attempt": attempt, "status": status, "runner_name": runner, **fields}
+        made = github().made("job", run_id=run, **fields)
         self.jobs.setdefault((run, attempt), []).append(made)
 
     def deployment(self, **fields: Any) -> dict[str, Any]:

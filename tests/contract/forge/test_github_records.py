@@ -1,5 +1,6 @@
 """What GitHub is told: deployments, comments, issues, releases. Each leaves one record, though told twice."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,8 +10,9 @@ import pytest
 
 from ci_lib.domain.forge import Deployment, DeploymentState, ForgeFault
 from ci_lib.forge.github import GitHub
+from ci_lib.ports.protocols import Response
 from tests.contract.forge.conftest import RUN
-from tests.contract.forge.fake_github import FakeGitHub
+from tests.contract.forge.fake_github import FakeGitHub, Fault
 from tests.contract.forge.github_pages import BOT, user
 
 Make = Callable[..., GitHub]
@@ -18,6 +20,7 @@ Make = Callable[..., GitHub]
 OURS, OTHER = "a" * 40, "c" * 40
 JOB = "https://github.com/acme/shop/actions/runs/7/job/70"
 PRODUCTION = Deployment(
+    stack="shop",
     environment="production",
     sha=OURS,
     version="sha-1",
@@ -26,6 +29,7 @@ PRODUCTION = Deployment(
     url="https://shop.example",
     production=True,
 )
+PAYLOAD = {"run": 7, "job": "", "stack": "shop", "sha": OURS}
 
 
 def states(hub: FakeGitHub) -> list[tuple[str, str]]:
@@ -43,7 +47,7 @@ def test_where_there_is_no_record_one_is_made_with_the_versions_commit(hub: Fake
         "ref": OURS,
         "auto_merge": False,
         "required_contexts": [],
-        "payload": {"deploy-actions": {"run": 7, "sha": OURS}},
+        "payload": {"deploy-actions": PAYLOAD},
         "environment": "production",
         "description": "sha-1",
         "transient_environment": False,
@@ -81,6 +85,23 @@ def test_the_record_that_github_made_for_the_job_is_the_only_one(hub: FakeGitHub
     assert len(states(hub)) == 2
 
 
+@pytest.mark.parametrize("refused", [False, True])
+def test_the_record_of_another_job_of_the_run_is_left_alone_where_this_job_can_be_told(
+    hub: FakeGitHub, forge: Make, refused: bool
+) -> None:
+    mine, others = (hub.world.deployment(environment="production", sha=OTHER) for _ in range(2))
+    for record, job in ((mine, 71), (others, 72)):
+        page = f"https://github.com/acme/shop/actions/runs/7/job/{job}"
+        hub.world.state(record, state="in_progress", log_url=page, target_url=page)
+        hub.world.job(7, 1, "in_progress", f"box-{job}", id=job)
+    if refused:
+        hub.faults[2] = Fault(name="denied", answer=Response(status=403, headers={}, body=b"{}"))
+    forge(replace(RUN, job="eu", attempt=1, runner="box-71")).record_deployment(PRODUCTION)
+    # Without the permission the newest of the run is all that is known.
+    told, left = (others, mine) if refused else (mine, others)
+    assert [len(hub.world.states[record["id"]]) for record in (told, left)] == [2, 1]
+
+
 @pytest.mark.parametrize(
     "other",
     [
@@ -90,7 +111,9 @@ def test_the_record_that_github_made_for_the_job_is_the_only_one(hub: FakeGitHub
         {"log": "https://evil.example/acme/shop/actions/runs/7"},
         {"environment": "staging"},
         {"created_at": "2026-01-02T02:59:59Z"},
-        {"payload": {"deploy-actions": {"run": 7, "sha": OTHER}}},
+        {"payload": {"deploy-actions": {**PAYLOAD, "sha": OTHER}}},
+        {"payload": {"deploy-actions": {**PAYLOAD, "stack": "jobs"}}},
+        {"payload": {"deploy-actions": {**PAYLOAD, "job": "eu"}}},
         {"payload": '{"deploy-actions": {"run": 7, "sha": "x"}}'},
     ],
 )
@@ -114,7 +137,7 @@ def test_a_record_of_github_that_leads_to_no_run_is_known_by_the_runs_commit(
 
 def test_a_payload_that_comes_back_as_text_is_ours_all_the_same(hub: FakeGitHub, forge: Make) -> None:
     forge().record_deployment(PRODUCTION)
-    hub.world.deployments[0]["payload"] = f'{{"deploy-actions": {{"run": 7, "sha": "{OURS}"}}}}'
+    hub.world.deployments[0]["payload"] = json.dumps({"deploy-actions": PAYLOAD})
     forge().record_deployment(PRODUCTION)
     assert len(hub.world.deployments) == 1
 

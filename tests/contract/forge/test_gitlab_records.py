@@ -13,6 +13,7 @@ from tests.contract.forge.gitlab_pages import ANN, PAGE
 
 OURS, OTHER = "a" * 40, "d" * 40
 DONE = Deployment(
+    stack="shop",
     environment="production",
     sha=OURS,
     version="v1.2.0",
@@ -33,6 +34,36 @@ def test_a_record_has_the_versions_commit_and_its_end_at_once() -> None:
     assert [asked.body for asked in lab.asked if asked.method == "POST"] == [
         {"environment": "production", "sha": OURS, "ref": "main", "tag": False, "status": "success"}
     ]
+
+
+BACK = replace(DONE, state=DeploymentState.FAILURE, back="v1.1.0", back_sha=OTHER)
+
+
+@pytest.mark.parametrize("told", [1, 2])
+def test_after_a_way_back_the_newest_success_is_of_the_version_that_serves_again(told: int) -> None:
+    lab = FakeGitLab()
+    adapter(lab).record_deployment(DONE)
+    for _ in range(told):
+        adapter(lab, replace(RUN, environment="production", action="verify")).record_deployment(BACK)
+    made = [asked.body for asked in lab.asked if asked.method == "POST"]
+    assert [(each["sha"], each["status"]) for each in made] == [
+        (OURS, "success"),
+        (OURS, "failed"),
+        (OTHER, "success"),
+    ]
+
+
+def test_where_gitlab_records_the_failure_itself_the_version_that_serves_again_has_a_record() -> None:
+    lab = FakeGitLab()
+    adapter(lab, replace(RUN, environment="production", action="start")).record_deployment(BACK)
+    assert records(lab) == [(OTHER, "success")]
+
+
+def test_that_the_commit_of_the_version_that_serves_again_is_not_known_is_said() -> None:
+    lab = FakeGitLab()
+    with pytest.raises(ForgeFault, match=r"the commit of v1\.1\.0 is not known"):
+        adapter(lab).record_deployment(replace(BACK, back_sha=""))
+    assert records(lab) == [(OURS, "failed")]
 
 
 @pytest.mark.parametrize("action", ["", "start"])
@@ -73,13 +104,20 @@ def test_a_job_of_another_environment_has_no_record_of_this_one() -> None:
     assert records(lab) == [(OURS, "success")]
 
 
-def test_told_twice_there_is_one_record_with_the_last_word() -> None:
+def test_told_twice_there_is_one_record() -> None:
     lab = FakeGitLab()
-    adapter(lab).record_deployment(replace(DONE, state=DeploymentState.FAILURE))
     adapter(lab).record_deployment(DONE)
     adapter(lab).record_deployment(DONE)
     assert records(lab) == [(OURS, "success")]
-    assert len(lab.writes()) == 2
+    assert len(lab.writes()) == 1
+
+
+def test_the_end_of_another_stack_with_the_same_commit_is_never_overwritten() -> None:
+    lab = FakeGitLab()
+    adapter(lab).record_deployment(replace(DONE, stack="jobs", state=DeploymentState.FAILURE))
+    adapter(lab).record_deployment(DONE)
+    assert sorted(records(lab)) == [(OURS, "failed"), (OURS, "success")]
+    assert {method for method, _ in lab.writes()} == {"POST"}
 
 
 def test_going_back_in_the_same_job_has_a_record_of_its_own() -> None:

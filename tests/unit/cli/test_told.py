@@ -2,6 +2,7 @@
 
 import io
 import tarfile
+import threading
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,8 @@ class Desk:
     secrets: tuple[str, ...] = ()
     reporter: FakeReporter = field(default_factory=FakeReporter)
     err: io.StringIO = field(default_factory=io.StringIO)
+    env: dict[str, str] = field(default_factory=dict)
+    """The runner's variables; when they are empty, those of a run of the tag that is published."""
     made: int = 0
     """How often a forge was made, which shows and masks a token."""
 
@@ -93,7 +96,9 @@ class Desk:
         )
 
     def told(self, outcome: Outcome, **values: Any) -> Outcome:
-        return told(self.session, self.settings, values, outcome, lambda: "the notes")
+        tag = {"GITHUB_REF": f"refs/tags/{values.get('publish')}", "GITHUB_SHA": COMMIT}
+        session = replace(self.session, env=self.env or tag)
+        return told(session, self.settings, values, outcome, lambda: "the notes")
 
     @property
     def warned(self) -> list[str]:
@@ -109,6 +114,7 @@ def test_a_deployment_is_told_with_the_commit_of_its_version(desk: Desk) -> None
     assert desk.told(GOOD) == GOOD
     assert desk.forge.deployments == [
         Deployment(
+            stack="shop",
             environment="production",
             sha=COMMIT,
             version=f"sha-{COMMIT}",
@@ -143,6 +149,15 @@ def test_how_it_ended_is_said_of_the_version_that_was_tried(
     desk.told(outcome)
     (deployment,) = desk.forge.deployments
     assert (deployment.state, deployment.description, deployment.sha) == (state, words, COMMIT)
+
+
+@pytest.mark.parametrize("proved", [True, False])
+def test_the_version_that_serves_again_is_told_with_its_commit(desk: Desk, proved: bool) -> None:
+    old = "b" * 40
+    back = Return(version=f"sha-{old}", release_id="1" * 64, proved=proved)
+    desk.told(replace(BACK, rollback=back))
+    (deployment,) = desk.forge.deployments
+    assert (deployment.back, deployment.back_sha) == ((f"sha-{old}", old) if proved else ("", ""))
 
 
 @pytest.mark.parametrize(
@@ -215,6 +230,43 @@ def test_a_signal_while_telling_keeps_the_outcome_and_ends_the_telling(desk: Des
     assert [words[0] for words in desk.forge.told] == ["deployment"]
 
 
+def hangs(*_: object) -> str:
+    """Answers after a minute: longer than any test waits for it."""
+    threading.Event().wait(60)
+    raise AssertionError
+
+
+def test_a_forge_that_is_slow_has_one_time_limit_for_all_of_it(desk: Desk) -> None:
+    desk.monkeypatch.setattr(module, "_TELLING", 0.05)
+    desk.monkeypatch.setattr(desk.forge, "record_deployment", hangs)
+    note = "github was not told everything: it took more than 0.05 s"
+    assert desk.told(GOOD, publish="v1") == replace(GOOD, notes=("as it was", note))
+    assert desk.warned == [note]
+    assert desk.forge.told == []
+
+
+def test_a_comment_has_a_time_limit_too(desk: Desk) -> None:
+    desk.monkeypatch.setattr(module, "_TELLING", 0.05)
+    desk.monkeypatch.setattr(desk.forge, "comment", hangs)
+    commented(desk.session, desk.settings, "page")
+    assert desk.warned == ["github was not told everything: it took more than 0.05 s"]
+
+
+def test_a_registry_that_is_silent_does_not_keep_the_forge_from_being_told(desk: Desk) -> None:
+    desk.monkeypatch.setattr(module, "_ASKING", 0.05)
+    desk.monkeypatch.setattr(module, "commit_of", hangs)
+    desk.told(GOOD)
+    assert [found.sha for found in desk.forge.deployments] == [""]
+    assert desk.warned == ["the registries did not say in 0.05 s of which commit the images are"]
+
+
+def test_no_registry_is_asked_where_nobody_is_told(desk: Desk) -> None:
+    desk.monkeypatch.setattr(module, "commit_of", hangs)
+    desk.told(DRIFT, issue=True)
+    desk.forge = NoForge("the job hands over no token")
+    assert desk.told(GOOD) == GOOD
+
+
 def test_secrets_in_a_fault_are_masked(desk: Desk) -> None:
     desk.secrets = ("hunter2-hunter2",)
     desk.forge.fault = ForgeFault("HTTP 500: hunter2-hunter2")
@@ -258,6 +310,37 @@ def test_a_release_has_the_record_as_its_notes_and_the_evidence_as_a_file(desk: 
     assert name == f"{evidence.name}.tar.gz"
     with tarfile.open(fileobj=io.BytesIO(data)) as archive:
         assert f"{evidence.name}/logs/api.log" in archive.getnames()
+
+
+@pytest.mark.parametrize("tag", ["v1.1.0", "1.1.0"])
+def test_a_tag_that_is_the_version_is_published_from_any_run(desk: Desk, tag: str) -> None:
+    desk.env = {"GITHUB_REF": "refs/heads/main", "GITHUB_SHA": "c" * 40}
+    desk.told(replace(GOOD, version="v1.1.0", evidence_path=""), publish=tag)
+    assert desk.forge.told[-1][:2] == ("release", tag)
+
+
+@pytest.mark.parametrize(
+    "env",
+    [
+        {"GITHUB_REF": "refs/heads/main", "GITHUB_SHA": COMMIT},
+        {"GITHUB_REF": "refs/tags/v1.3.0", "GITHUB_SHA": COMMIT},
+        {"GITHUB_REF": "refs/tags/v1.2.0", "GITHUB_SHA": "c" * 40},
+        {"CI_COMMIT_TAG": "v1.2.0", "CI_COMMIT_SHA": "c" * 40},
+    ],
+)
+def test_the_release_of_another_tag_is_not_published_with_this_record(
+    desk: Desk, env: dict[str, str]
+) -> None:
+    desk.env = env
+    found = desk.told(replace(GOOD, version="v1.1.0", evidence_path=""), publish="v1.2.0")
+    assert "the release of v1.2.0 is not published" in found.notes[-1]
+    assert [words[0] for words in desk.forge.told] == ["deployment"]
+
+
+def test_a_tag_is_published_by_its_own_pipeline_on_gitlab(desk: Desk) -> None:
+    desk.env = {"CI_COMMIT_TAG": "v1.2.0", "CI_COMMIT_SHA": COMMIT}
+    desk.told(replace(GOOD, evidence_path=""), publish="v1.2.0")
+    assert desk.forge.told[-1][:2] == ("release", "v1.2.0")
 
 
 def test_without_evidence_the_release_has_no_file(desk: Desk) -> None:

@@ -16,6 +16,12 @@ def test_the_runner_says_which_run_it_is() -> None:
     assert RUN.deployments("prod/eu 1") == "https://github.com/acme/shop/deployments/prod%2Feu%201"
 
 
+def test_the_job_is_known_by_its_key_its_attempt_and_its_runner() -> None:
+    job = {"GITHUB_JOB": "deploy", "GITHUB_RUN_ATTEMPT": "2", "RUNNER_NAME": "box 1"}
+    assert run_of(ENV | job) == replace(RUN, job="deploy", attempt=2, runner="box 1")
+    assert run_of(ENV | {"GITHUB_RUN_ATTEMPT": "2/jobs"}) == RUN
+
+
 def test_an_enterprise_server_has_places_of_its_own() -> None:
     own = {
         "GITHUB_API_URL": "https://ghe.acme.example/api/v3/",
