@@ -55,7 +55,8 @@ def test_after_a_way_back_the_newest_success_is_of_the_version_that_serves_again
 
 def test_where_gitlab_records_the_failure_itself_the_version_that_serves_again_has_a_record() -> None:
     lab = FakeGitLab()
-    adapter(lab, replace(RUN, environment="production", action="start")).record_deployment(BACK)
+    run = replace(RUN, sha=OURS, environment="production", action="start")
+    adapter(lab, run).record_deployment(BACK)
     assert records(lab) == [(OTHER, "success")]
 
 
@@ -70,7 +71,16 @@ def test_that_the_commit_of_the_version_that_serves_again_is_not_known_is_said()
 def test_beside_the_record_that_gitlab_makes_there_is_none_of_ours(action: str) -> None:
     lab = FakeGitLab()
     run = replace(RUN, environment="production", action=action)
-    assert adapter(lab, run).record_deployment(DONE) == f"{PAGE}/-/environments"
+    for sha in (RUN.sha, ""):
+        assert adapter(lab, run).record_deployment(replace(DONE, sha=sha)) == f"{PAGE}/-/environments"
+    assert not lab.asked
+
+
+def test_that_the_record_that_gitlab_made_has_another_commit_is_said() -> None:
+    lab = FakeGitLab()
+    run = replace(RUN, environment="production", action="start")
+    with pytest.raises(ForgeFault, match=f"commit {RUN.sha[:12]}, and v1.2.0 is of {OURS[:12]}"):
+        adapter(lab, run).record_deployment(DONE)
     assert not lab.asked
 
 
