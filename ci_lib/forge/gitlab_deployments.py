@@ -28,6 +28,9 @@ from ci_lib.forge.gitlab_runs import deployments
 from ci_lib.forge.gitlab_transport import REFUSED, GitLabFault
 
 _NAME: Final = 255
+_NAMELESS: Final = frozenset({403, 404})
+"""Answers of a GitLab whose pipelines take no name from us."""
+
 _STATUSES: Final = {DeploymentState.SUCCESS: "success", DeploymentState.FAILURE: "failed"}
 
 
@@ -79,14 +82,22 @@ def _made(access: Access, run: GitLabRun, deployment: Deployment) -> str:
 
 
 def name_pipeline(access: Access, run: GitLabRun, name: str) -> None:
-    """Name the pipeline, as lists of pipelines show it (GitLab 16.6); raises ``ForgeFault``."""
+    """Name the pipeline, as lists of pipelines show it; raises ``ForgeFault``.
+
+    Nobody asked for the name: a GitLab before 16.6, which does not know it, or one that lets the token not do
+    it, just keeps its own.
+    """
     wanted = {"name": one_line(name, _NAME)}
     with asking("the name of the pipeline"):
-        access.first(
-            lambda project: project.manager.gitlab.http_put(
-                f"{base(project)}/pipelines/{run.pipeline}/metadata", post_data=wanted
+        try:
+            access.first(
+                lambda project: project.manager.gitlab.http_put(
+                    f"{base(project)}/pipelines/{run.pipeline}/metadata", post_data=wanted
+                )
             )
-        )
+        except GitLabFault as fault:
+            if fault.status not in _NAMELESS:
+                raise
 
 
 def _put(project: Project, run: GitLabRun, wanted: dict[str, Any]) -> int:

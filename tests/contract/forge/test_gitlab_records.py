@@ -1,5 +1,6 @@
 """What GitLab is told: deployments, notes, issues, releases. Each leaves one record, though told twice."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,8 @@ from typing import Any
 import pytest
 
 from ci_lib.domain.forge import Deployment, DeploymentState, ForgeFault
-from tests.contract.forge.fake_gitlab import JOB, FakeGitLab
+from ci_lib.ports.protocols import Response
+from tests.contract.forge.fake_gitlab import JOB, FakeGitLab, Fault
 from tests.contract.forge.gitlab_jobs import RUN, adapter
 from tests.contract.forge.gitlab_pages import ANN, PAGE
 
@@ -106,6 +108,14 @@ def test_a_pipeline_has_one_name_of_one_line() -> None:
     assert name.startswith("shop production runs v2")
     assert len(name) <= 255
     assert "\n" not in name
+
+
+@pytest.mark.parametrize(("status", "silent"), [(403, True), (404, True), (401, False), (400, False)])
+def test_a_gitlab_that_takes_no_name_is_no_fault(status: int, silent: bool) -> None:
+    lab = FakeGitLab()
+    lab.faults[0] = Fault(name="no name", answer=Response(status=status, headers={}, body=b"{}"))
+    with nullcontext() if silent else pytest.raises(ForgeFault, match=str(status)):
+        adapter(lab, own="").name_run("shop production runs v1")
 
 
 def test_a_job_of_another_environment_has_no_record_of_this_one() -> None:
