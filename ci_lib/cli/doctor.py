@@ -11,11 +11,12 @@ from ci_lib.cli.doctor_machines import machine_rows
 from ci_lib.cli.forges import forge_at_hand, forge_name
 from ci_lib.cli.look import Found, look
 from ci_lib.config.load import Loaded
+from ci_lib.config.models import Environment
 from ci_lib.config.names import variable_names
 from ci_lib.config.resolve import must_exist, resolve
 from ci_lib.config.resolved import Resolved
-from ci_lib.doctor.forge import Gate, Place, forge_rows
-from ci_lib.domain.doctor import Row, verdict, weak
+from ci_lib.doctor.forge import Gate, Place, approval_row, forge_rows
+from ci_lib.domain.doctor import Row, missing, verdict
 from ci_lib.domain.errors import ConfigFault
 from ci_lib.domain.reasons import Exit
 from ci_lib.ports.protocols import PortFault
@@ -41,41 +42,50 @@ def run(values: Values) -> Exit:
 
 def _rows(session: Session, loaded: Loaded, values: Values) -> Iterator[Row]:
     places, unfit = _places(loaded, values)
-    yield from unfit
+    yield from unfit.values()
     for one in places:
         session.mask(session.env.get(name, "") for name in one.settings.evidence.mask_env)
+    forge = forge_at_hand(session)
     yield from forge_rows(
-        forge_at_hand(session),
+        forge,
         values["branch"] or _default_branch(session),
         _gate(session, values),
         [_asked(one) for one in places],
         lambda name: bool(session.env.get(name)),
     )
+    yield from (approval_row(forge, name) for name in unfit if _guarded(loaded.config.environments[name]))
     with ExitStack() as exits:
         yield from machine_rows(session, loaded.config, places, exits)
 
 
-def _places(loaded: Loaded, values: Values) -> tuple[list[Resolved], list[Row]]:
-    """The stack in each environment that is asked about; rows for those that its target cannot work in."""
+def _places(loaded: Loaded, values: Values) -> tuple[list[Resolved], dict[str, Row]]:
+    """The stack in each environment that is asked about; rows by name for those that cannot take it.
+
+    Such an environment is missing: the stack is the only one, or it was named, and so was meant for it.
+    """
     stack, only = stack_of(values, loaded), values["environment"]
     folder = str(Path(values["config"]).resolve().parent)
     if only:
         must_exist("environment", only, loaded.config.environments, loaded.name)
-        return [resolve(loaded, stack, only, folder)], []
-    found, unfit = [], []
+        return [resolve(loaded, stack, only, folder)], {}
+    found, unfit = [], {}
     for name in loaded.config.environments:
         try:
             found.append(resolve(loaded, stack, name, folder))
         except ConfigFault as fault:
-            wanted = "takes this stack, if it is meant to"
-            unfit.append(Row(name=f"environment {name}", wanted=wanted, seen=weak(fault.message, fault.hint)))
+            hint = f"{fault.hint}; or give --environment, for those that it is meant for".removeprefix("; ")
+            seen = missing(fault.message, hint)
+            unfit[name] = Row(name=f"environment {name}", wanted=f"takes {stack}", seen=seen)
     return found, unfit
 
 
 def _asked(settings: Resolved) -> Place:
-    place = settings.place
-    guarded = place.requires is not None or place.tier == "production"
+    guarded = _guarded(settings.place)
     return Place(name=settings.environment, guarded=guarded, names=variable_names(settings))
+
+
+def _guarded(place: Environment) -> bool:
+    return place.requires is not None or place.tier == "production"
 
 
 def _gate(session: Session, values: Values) -> Gate:

@@ -20,7 +20,7 @@ from ci_lib.domain.errors import ConfigFault, DeployError
 from ci_lib.domain.images import Reference
 from ci_lib.domain.outcome import Mark
 from ci_lib.images.address import address_of
-from ci_lib.images.fetch import NotThere
+from ci_lib.images.fetch import NotThere, Silent
 from ci_lib.images.registry import Registry
 from ci_lib.ports.protocols import Host
 from ci_lib.ports.system import SystemClock
@@ -139,10 +139,7 @@ def _registries(session: Session, places: list[Resolved]) -> Iterator[Row]:
         elif host in silent:
             yield Row(name=name, wanted=wanted, seen=unknown(f"not asked: {host} did not answer before"))
         else:
-            row = look_at(name, wanted, partial(_readable, session, one, repository, login))
-            if row.seen.standing is Standing.UNKNOWN:
-                silent.add(host)
-            yield row
+            yield look_at(name, wanted, partial(_readable, session, one, repository, login, silent))
 
 
 def _repositories(places: Iterable[Resolved]) -> dict[tuple[str, Login | None, bool], Resolved]:
@@ -155,7 +152,9 @@ def _repositories(places: Iterable[Resolved]) -> dict[tuple[str, Login | None, b
     return found
 
 
-def _readable(session: Session, settings: Resolved, repository: str, login: Login | None) -> Seen:
+def _readable(
+    session: Session, settings: Resolved, repository: str, login: Login | None, silent: set[str]
+) -> Seen:
     if login:
         _demand(session, *(name for _, name in login_variables("", login)))
     asked = Registry(repository, **registry_access(session, settings))
@@ -163,6 +162,9 @@ def _readable(session: Session, settings: Resolved, repository: str, login: Logi
         asked.manifest(Reference(repository=repository, tag=_NOBODYS))
     except NotThere as error:
         return _not_there(error.code)
+    except Silent:
+        silent.add(address_of(repository).host)
+        raise
     return ok("answers")
 
 

@@ -1,9 +1,9 @@
 """The gate "main is green": the checks of a release's commit, asked of the forge."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from ci_lib.checks.commit_checks import commit_checks
-from ci_lib.cli.commits import commits_of, references_in
+from ci_lib.cli.commits import Origin, Resolve, origins_of, references_in
 from ci_lib.cli.console import Session
 from ci_lib.config.resolved import Resolved
 from ci_lib.domain.errors import StepFault
@@ -14,25 +14,32 @@ from ci_lib.engine.tools import Variables
 
 
 def green_rows(
-    session: Session, settings: Resolved, forge: Forge, facts: Variables
+    session: Session, settings: Resolved, forge: Forge, facts: Variables, resolve: Resolve
 ) -> tuple[CheckResult, ...]:
     """A row for each check that `release.commit_checks` names and each commit of a release with these facts.
 
-    Raises ``StepFault`` (FORGE) where the commit is not known, or the forge does not answer.
+    ``resolve`` finds the digest under a tag. Raises ``StepFault`` (FORGE) where the commit is not known, or
+    the forge does not answer.
     """
     names = settings.settings.release.commit_checks
     if not names:
         return ()
-    commits = commits_of(session, settings, references_in(facts))
-    unknown = ", ".join(name for name, commit in commits.items() if not commit)
+    origins = origins_of(session, settings, references_in(facts), resolve)
+    unknown = {name: origin for name, origin in origins.items() if not origin.commit}
     if unknown:
-        raise StepFault(
-            f"`release.commit_checks` cannot be judged: no commit is known of {unknown}",
-            hint="label the image with org.opencontainers.image.revision, as `build` does, or tag it "
-            "sha-<commit>; the label is read from the registry",
-            reason=Reason.FORGE,
-        )
-    return tuple(row for commit in sorted(set(commits.values())) for row in _rows(names, commit, forge))
+        raise _unknown(unknown)
+    commits = {origin.commit for origin in origins.values()}
+    return tuple(row for commit in sorted(commits) for row in _rows(names, commit, forge))
+
+
+def _unknown(origins: Mapping[str, Origin]) -> StepFault:
+    causes = "; ".join(f"{name} ({origin.why})" for name, origin in origins.items())
+    hints = dict.fromkeys(origin.hint for origin in origins.values() if origin.hint)
+    return StepFault(
+        f"`release.commit_checks` cannot be judged: no commit is known of {causes}",
+        hint="; ".join(hints) or "look at the registry, then run this again; nothing was changed",
+        reason=Reason.FORGE,
+    )
 
 
 def _rows(names: tuple[str, ...], commit: str, forge: Forge) -> Iterator[CheckResult]:

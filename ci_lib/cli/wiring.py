@@ -293,7 +293,8 @@ def _listed(
         from ci_lib.cli.green import green_rows
         from ci_lib.cli.papers import rows
 
-        return (*rows(session, settings, host, facts), *green_rows(session, settings, forge, facts))
+        green = green_rows(session, settings, forge, facts, _digest(session, settings, host))
+        return (*rows(session, settings, host, facts), *green)
 
     return listed
 

@@ -41,7 +41,7 @@ def forge_rows(
     every = tuple(places)
     for place in every:
         if place.guarded:
-            yield _approval(forge, place.name)
+            yield approval_row(forge, place.name)
         yield from _variables(forge, place, here, alone=len(every) == 1)
 
 
@@ -76,7 +76,8 @@ def _told(*parts: str) -> str:
     return "; ".join(filter(None, parts))
 
 
-def _approval(forge: Forge, name: str) -> Row:
+def approval_row(forge: Forge, name: str) -> Row:
+    """Whether somebody has to approve what enters an environment."""
     wanted = "somebody else approves, and chosen branches alone deploy"
     return look_at(
         f"environment {name}: approval", wanted, lambda: _environment(forge.environment_rules(name))

@@ -42,7 +42,10 @@ class CheckState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommitCheck:
-    """The newest state of one check (check run, commit status, job of a pipeline) of a commit."""
+    """The newest state of one check (check run, commit status, job of a pipeline) of a commit.
+
+    A check that another workflow run or pipeline has as well, by the same name, is one more.
+    """
 
     name: str
     state: CheckState

@@ -37,12 +37,14 @@ _WHO_MAY: Final = (
 def commit_checks(repo: Repository, sha: str) -> tuple[CommitCheck, ...]:
     """The checks of a commit, sorted by name; raises ``ForgeFault``.
 
-    Two apps may each have a check of the same name: both are listed.
+    All of one name are listed, of several apps and of several check suites: each run of a workflow has a
+    suite of its own, and stays in it when it is run again. Within a suite the newest counts, and of commit
+    statuses the newest of each context: that is all that GitHub itself makes of them.
     """
     shown, commit = one_line(sha), f"/commits/{quote(sha, safe='')}"
     with asking(f"the checks of {shown}", needs="checks: read"):
         runs = sorted(pages(repo, f"{commit}/check-runs", "check_runs", filter="all"), key=_age)
-        newest = {(text(run, "name"), (run["app"] or {}).get("slug", "")): run for run in runs}
+        newest = {(text(run, "name"), (run["app"] or {}).get("slug", ""), _suite(run)): run for run in runs}
         found = [
             CommitCheck(name=run["name"], state=_state(run), url=run["html_url"] or "")
             for run in newest.values()
@@ -60,6 +62,12 @@ def commit_checks(repo: Repository, sha: str) -> tuple[CommitCheck, ...]:
 def _age(found: dict[str, Any]) -> int:
     # Not by time: a run that still waits has none. Ids grow, and one that is run again has a new id.
     return number(found, "id")
+
+
+def _suite(run: dict[str, Any]) -> tuple[str, int]:
+    """What a check run stays in when it is run again; of one that is in no suite nothing newer is known."""
+    suite = run["check_suite"]
+    return ("run", number(run, "id")) if suite is None else ("suite", number(suite, "id"))
 
 
 def _state(run: dict[str, Any]) -> CheckState:

@@ -20,7 +20,7 @@ _WHO_MAY = "a token of its own with `administration: read`; a job's token cannot
 
 
 _WILDCARDS = frozenset("*?/")
-"""A pattern of these alone (``*``, ``**/*``) fits branches that whoever may push can make: it chooses none."""
+"""A pattern of these alone (``*``, ``**/*``) fits branches that whoever pushes can make: it chooses none."""
 
 
 def branch_rules(repo: Repository, branch: str) -> BranchRules:

@@ -57,7 +57,7 @@ class GitLab:
         if named is None:
             return RunState.UNKNOWN
         try:
-            return run_state(self._access, self._run, named)
+            return run_state(self._access, self._run, named, self._clock.now())
         except ForgeFault:
             return RunState.UNKNOWN
 

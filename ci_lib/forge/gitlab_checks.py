@@ -40,19 +40,29 @@ _NEEDS: Final = own_token("Maintainer, and Owner of each group above the project
 def commit_checks(access: Access, run: GitLabRun, sha: str) -> tuple[CommitCheck, ...]:
     """The checks of a commit, sorted by name; raises ``ForgeFault``.
 
-    They are jobs of its pipelines and what other services reported. Of one name the newest counts, whichever
-    pipeline it is of: one that deploys need not test again. A job that may fail, and did, counts as skipped.
-    The job that asks is left out.
+    They are jobs of its pipelines and what other services reported. Of one name the newest of each pipeline
+    is listed: a failure is not made good by another pipeline, and one without that name need not test again.
+    A job that may fail, and did, counts as skipped. The job that asks is left out.
     """
     with asking(f"the checks of {one_line(sha)}", needs=own_token("Reporter", "read_api")):
         path = f"/repository/commits/{part(sha)}/statuses"
         found = access.first(lambda project: list(pages(project, path)))
-        newest = {text(each, "name"): each for each in sorted(found, key=lambda each: int(each["id"]))}
+        newest = {_place(each): each for each in sorted(found, key=lambda each: int(each["id"]))}
         return tuple(
             CommitCheck(name=name, state=_state(each), url=each["target_url"] or "")
-            for name, each in sorted(newest.items())
+            for (name, *_), each in sorted(newest.items())
             if each["id"] != run.job
         )
+
+
+def _place(found: dict[str, Any]) -> tuple[str, int, int]:
+    """Name and pipeline, in which a newer one takes the older one's place.
+
+    GitLab before 16.3 does not say the pipeline. It leaves out by itself what was retried: each counts then.
+    """
+    pipeline = found.get("pipeline_id")
+    own = (0, int(found["id"])) if pipeline is None else (int(pipeline), 0)
+    return (text(found, "name"), *own)
 
 
 def _state(found: dict[str, Any]) -> CheckState:

@@ -1,12 +1,13 @@
 """Whether a job of GitLab goes on, and who let this one into an environment.
 
-Sources: https://docs.gitlab.com/api/jobs/ (List pipeline jobs), https://docs.gitlab.com/api/deployments/
+Sources: https://docs.gitlab.com/api/jobs/ (List pipeline jobs), https://docs.gitlab.com/api/deployments/,
+https://gitlab.com/gitlab-org/gitlab-runner/-/issues/27443 (how long a script may outlive its job)
 """
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import takewhile
 from typing import Any, Final
 from urllib.parse import quote
@@ -22,7 +23,7 @@ from ci_lib.forge.gitlab_run import GitLabRun
 _OWNER: Final = re.compile(
     r"gitlab:(?P<project>[^\s]{1,1000})/(?P<pipeline>[1-9][0-9]{0,17})/(?P<job>[1-9][0-9]{0,17})/[^/\s]*"
 )
-_ENDED: Final = frozenset({"success", "failed", "canceled", "skipped"})
+_OVER: Final = frozenset({"success", "skipped"})
 _ALIVE: Final = frozenset(
     {
         "created",
@@ -36,8 +37,16 @@ _ALIVE: Final = frozenset(
         "scheduled",
     }
 )
-_SILENT: Final = "stuck_or_timeout_failure"
-"""Why a job failed of which GitLab has not heard for long: nobody has stopped what runs on its runner."""
+_BY_ITSELF: Final = "script_failure"
+"""Why a job failed whose script has come to its end. Of one whose runner broke down, or was not heard of,
+nobody knows whether anybody has stopped what runs there."""
+
+_STOPPED: Final = frozenset({("canceled", ""), ("failed", "job_execution_timeout")})
+"""Status and reason of a job that its runner has yet to stop, or is about to."""
+
+_STOPPING: Final = timedelta(minutes=15)
+"""Without `canceling` (GitLab before 17.0, older runners, a forced end) a job is `canceled` when the button
+is pressed. Its runner hears of it a moment later, and kills what does not go by itself after ten minutes."""
 
 _VERDICTS: Final = {"approved": True, "rejected": False}
 
@@ -59,8 +68,8 @@ def owner_of(owner: str) -> Owner | None:
     return Owner(project=found["project"], pipeline=int(found["pipeline"]), job=int(found["job"]))
 
 
-def run_state(access: Access, run: GitLabRun, owner: Owner) -> RunState:
-    """Whether the very job goes on that an owner names; raises ``ForgeFault``.
+def run_state(access: Access, run: GitLabRun, owner: Owner, now: datetime) -> RunState:
+    """Whether the very job goes on that an owner names, ``now`` in UTC; raises ``ForgeFault``.
 
     A job's token may not ask for a job by its number, but for the jobs of a pipeline. One that is retried has
     another number, and stays in the list with ``include_retried``.
@@ -71,16 +80,18 @@ def run_state(access: Access, run: GitLabRun, owner: Owner) -> RunState:
     with asking(f"the state of job {owner.job}"):
         jobs = access.first(lambda project: list(pages(project, path, include_retried="true")))
         found = [job for job in jobs if job["id"] == owner.job and job["pipeline"]["id"] == owner.pipeline]
-        return _judge(found[0]) if len(found) == 1 else RunState.UNKNOWN
+        return _judge(found[0], now) if len(found) == 1 else RunState.UNKNOWN
 
 
-def _judge(job: dict[str, Any]) -> RunState:
-    status = text(job, "status")
+def _judge(job: dict[str, Any], now: datetime) -> RunState:
+    status, reason = text(job, "status"), str(job.get("failure_reason") or "")
     if status in _ALIVE:
         return RunState.ALIVE
-    if status not in _ENDED or job.get("failure_reason") == _SILENT:
-        return RunState.UNKNOWN
-    return RunState.ENDED
+    if status in _OVER or (status, reason) == ("failed", _BY_ITSELF):
+        return RunState.ENDED
+    if (status, reason) in _STOPPED and job.get("finished_at"):
+        return RunState.ENDED if _moment(job, "finished_at") + _STOPPING <= now else RunState.UNKNOWN
+    return RunState.UNKNOWN
 
 
 def reviews(access: Access, run: GitLabRun, environment: str) -> tuple[Review, ...]:
@@ -120,7 +131,11 @@ def deployments(project: Project, since: datetime | None, environment: str) -> I
 
 
 def _when(found: dict[str, Any]) -> datetime:
-    when = datetime.fromisoformat(text(found, "created_at"))
+    return _moment(found, "created_at")
+
+
+def _moment(found: dict[str, Any], name: str) -> datetime:
+    when = datetime.fromisoformat(text(found, name))
     if when.tzinfo is None:
         raise ValueError
     return when

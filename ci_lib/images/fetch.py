@@ -7,7 +7,7 @@ from urllib.parse import urljoin, urlsplit
 
 from ci_lib.domain.errors import DeployError
 from ci_lib.domain.reasons import Reason
-from ci_lib.ports.protocols import Clock, Net, PortFault, Response
+from ci_lib.ports.protocols import Clock, Net, PortFault, Response, TimedOut, Unreachable
 
 BACK_OFF = (1.0, 3.0)
 """Seconds between the tries; there is one try more than there are pauses."""
@@ -42,6 +42,13 @@ class NotThere(DeployError):
         self.code = code
 
 
+class Silent(DeployError):
+    """Nobody answered: whatever else is asked there would wait as long."""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message, hint=hint, reason=Reason.REGISTRY)
+
+
 class Passing(DeployError):
     """The registry was busy or did not answer; what was asked of it may go well in a moment."""
 
@@ -60,7 +67,7 @@ class Fetcher:
     def get(self, url: str, headers: Mapping[str, str]) -> Response:
         """Return the answer to a GET, the last one when the server stays busy (429, 5xx).
 
-        Raises ``DeployError`` with REGISTRY when nobody answers or when the answer leads astray.
+        Raises ``Silent`` when nobody answers, ``DeployError`` with REGISTRY when the answer leads astray.
         """
         return self._follow("GET", url, headers)
 
@@ -110,6 +117,8 @@ class Fetcher:
             self.clock.sleep(pause)
         try:
             return self._once(method, url, headers)
+        except (TimedOut, Unreachable) as error:
+            raise Silent(f"{_host(url)} does not answer: {error}", hint=_SILENT) from error
         except PortFault as error:
             raise fault(f"{_host(url)} does not answer: {error}", hint=_SILENT) from error
 

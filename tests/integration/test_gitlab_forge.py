@@ -5,6 +5,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -147,13 +148,13 @@ def test_a_redirect_takes_no_token_along(lab: Lab) -> None:
     assert not lab.fake.asked
 
 
-@pytest.mark.parametrize(("status", "ends"), [("success", 0), ("running", 13)])
+@pytest.mark.parametrize(("status", "ends"), [("success", 0), ("running", 13), ("canceled", 13)])
 def test_the_lock_of_a_job_is_taken_over_when_gitlab_says_that_it_is_over_and_not_before(
     lab: Lab, project: Project, status: str, ends: int
 ) -> None:
     project.deploy("v1")
     held_by(project, "gitlab:acme/shop/6/70/deploy")
-    lab.fake.world.job(70, status)
+    lab.fake.world.job(70, status, finished_at=datetime.now(UTC).isoformat())
     text = project.run("deploy", *PLACE, "--version", "v3", ends=ends, **lab.job(project))
     assert "/projects/7/pipelines/6/jobs" in {asked.path for asked in lab.fake.asked}
     assert JOB not in text

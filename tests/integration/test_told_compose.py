@@ -1,4 +1,4 @@
-"""Which commit GitHub is told of images in a real registry: their label's, and never that of the run."""
+"""Which commit GitHub is told of, and asked about, for images in a real registry: their label's."""
 
 from pathlib import Path
 
@@ -8,6 +8,7 @@ from tests.integration.commits import ONE, TWO
 from tests.integration.shop import Shop
 from tests.integration.test_forge import Hub
 from tests.integration.test_forge import hub as hub
+from tests.integration.test_told_github import check
 from tests.lab.components import docker
 from tests.lab.images import LABEL, Hello, build_hello, push
 
@@ -53,3 +54,26 @@ def test_without_a_label_no_record_is_made_up(shop: Shop, hub: Hub) -> None:
     assert deployed.code == 0
     assert "github was not told: the commit of v1 is not known" in deployed.result["notes"][-1]
     assert hub.fake.world.deployments == []
+
+
+@pytest.mark.parametrize(("commit", "why"), [(TWO, f"its tag says {ONE[:12]}, and its"), ("", "point")])
+def test_a_green_commit_that_is_typed_in_front_of_another_image_lets_nothing_in(
+    shop: Shop, hub: Hub, commit: str, why: str
+) -> None:
+    labelled(shop, f"sha-{ONE}", ONE)
+    labelled(shop, "v2", commit)
+    shop.stack = {"release": {"commit_checks": ["Gate"]}}
+    shop.write()
+    hub.fake.world.checks = [check("Gate", "success")]
+    shop.env = hub.environment
+    green = shop.call("deploy", "staging", "--version", f"sha-{ONE}")
+    assert green.code == 0, green
+    shop.stack = {}
+    shop.write()
+    red = shop.call("deploy", "staging", "--version", "v2").result["images"][0]["digest"]
+    shop.stack = {"release": {"commit_checks": ["Gate"]}}
+    shop.write()
+    typed = f"web={shop.hello.reference('acme/web')}:sha-{ONE}@{red}"
+    refused = shop.call("preflight", "staging", "--image", typed)
+    assert (refused.code, refused.result["reason_code"]) == (11, "forge"), refused
+    assert why in refused.result["failure"]["cause"]

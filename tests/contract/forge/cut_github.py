@@ -92,8 +92,8 @@ _GRAPHQL: Final = {
         "responses": {"200": {"content": {"application/json": {"schema": {"type": "object"}}}}},
     }
 }
-# Nor this, which the answers of https://docs.github.com/en/rest/deployments/environments have all the same; what
-# it means: https://docs.github.com/en/actions/reference/workflows-and-actions/deployments-and-environments,
+# Nor this, which is in the answers of https://docs.github.com/en/rest/deployments/environments all the same;
+# what it means: https://docs.github.com/en/actions/reference/workflows-and-actions/deployments-and-environments,
 # "Allow administrators to bypass configured protection rules".
 _BYPASS: Final = {"can_admins_bypass": {"type": "boolean"}}
 _NOISE: Final = frozenset(

@@ -228,9 +228,12 @@ def test_an_environment_of_a_list_that_is_not_shown_may_exist(hub: FakeGitHub, f
     assert "permissions: actions: read" in caught.value.hint
 
 
-def run(name: str, number: int, app: str, status: str, conclusion: str | None) -> dict[str, Any]:
+def run(
+    name: str, number: int, app: str, status: str, conclusion: str | None, suite: int | None = 7
+) -> dict[str, Any]:
     by = github().made("integration", slug=app)
-    fields = {"id": number, "status": status, "conclusion": conclusion, "app": by}
+    of = None if suite is None else {"id": suite}
+    fields = {"id": number, "status": status, "conclusion": conclusion, "app": by, "check_suite": of}
     return github().made("check-run", name=name, **fields, html_url=f"https://github.com/{number}")
 
 
@@ -255,6 +258,24 @@ def test_the_newest_of_each_check_and_app_counts_on_all_pages(hub: FakeGitHub, f
         CommitCheck(name="unit", state=CheckState.RUNNING, url="https://github.com/2"),
         CommitCheck(name="unit", state=CheckState.PASSED, url="https://github.com/3"),
     )
+
+
+@pytest.mark.parametrize(
+    ("suites", "states"),
+    [
+        ((1, 1), [CheckState.PASSED]),
+        ((1, 2), [CheckState.FAILED, CheckState.PASSED]),
+        ((None, None), [CheckState.FAILED, CheckState.PASSED]),
+    ],
+)
+def test_a_check_that_failed_is_made_good_only_by_running_the_very_same_again(
+    hub: FakeGitHub, forge: Make, suites: tuple[int | None, int | None], states: list[CheckState]
+) -> None:
+    hub.world.checks = [
+        run("Gate", 2, "github-actions", "completed", "success", suites[1]),
+        run("Gate", 1, "github-actions", "completed", "failure", suites[0]),
+    ]
+    assert [found.state for found in forge().commit_checks(SHA)] == states
 
 
 def test_a_commit_that_nothing_checked_has_no_checks(forge: Make) -> None:

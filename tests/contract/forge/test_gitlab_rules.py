@@ -162,6 +162,7 @@ def test_protection_that_cannot_be_seen_is_not_taken_for_none(weak: str) -> None
 
 def status(lab: FakeGitLab, number: int, name: str, state: str, **fields: Any) -> None:
     made = {"id": number, "name": name, "status": state, "allow_failure": False, "target_url": None}
+    made["pipeline_id"] = 6
     lab.world.statuses.append(made | fields)
 
 
@@ -183,6 +184,30 @@ def test_of_each_name_the_newest_state_counts_and_our_own_job_does_not() -> None
         CommitCheck(name="scan", state=CheckState.RUNNING),
         CommitCheck(name="test", state=CheckState.PASSED, url="https://gitlab.example/5"),
     )
+
+
+def test_a_check_that_failed_is_not_made_good_by_another_pipeline() -> None:
+    lab = FakeGitLab()
+    status(lab, 3, "Gate", "failed", pipeline_id=5)
+    status(lab, 9, "Gate", "success", pipeline_id=8, target_url="https://ci.example/typed")
+    status(lab, 4, "test", "failed", pipeline_id=5)
+    status(lab, 5, "test", "success", pipeline_id=5)
+    assert [(found.name, found.state) for found in adapter(lab).commit_checks("a" * 40)] == [
+        ("Gate", CheckState.FAILED),
+        ("Gate", CheckState.PASSED),
+        ("test", CheckState.PASSED),
+    ]
+
+
+def test_where_gitlab_does_not_say_the_pipeline_each_check_counts() -> None:
+    lab = FakeGitLab()
+    for number, state in ((3, "failed"), (9, "success")):
+        status(lab, number, "Gate", state)
+        del lab.world.statuses[-1]["pipeline_id"]
+    assert [found.state for found in adapter(lab).commit_checks("a" * 40)] == [
+        CheckState.FAILED,
+        CheckState.PASSED,
+    ]
 
 
 def test_all_pages_of_checks_count() -> None:

@@ -18,10 +18,13 @@ OWNER = "gitlab:acme/shop/6/70/deploy%20it"
 BOB = {"id": 52, "username": "bob"}
 
 
-@pytest.mark.parametrize("status", ["success", "failed", "canceled", "skipped"])
-def test_a_job_that_is_over_has_ended(status: str) -> None:
+@pytest.mark.parametrize(
+    ("status", "more"),
+    [("success", {}), ("failed", {"failure_reason": "script_failure"}), ("skipped", {})],
+)
+def test_a_job_that_is_over_has_ended(status: str, more: dict[str, str]) -> None:
     lab = FakeGitLab()
-    lab.world.job(70, status)
+    lab.world.job(70, status, **more)
     assert adapter(lab, own="").run_state(OWNER) is RunState.ENDED
     assert lab.asked[0].query["include_retried"] == "true"
 
@@ -45,10 +48,34 @@ def test_any_other_job_goes_on(status: str) -> None:
     assert adapter(lab).run_state(OWNER) is RunState.ALIVE
 
 
+@pytest.mark.parametrize(
+    ("status", "more"), [("canceled", {}), ("failed", {"failure_reason": "job_execution_timeout"})]
+)
+def test_a_job_that_its_runner_has_yet_to_stop_has_ended_a_quarter_of_an_hour_later(
+    status: str, more: dict[str, str]
+) -> None:
+    lab, clock = FakeGitLab(), FakeClock()
+    lab.world.job(70, status, finished_at=clock.now().isoformat(), **more)
+    forge = adapter(lab, clock=clock)
+    assert forge.run_state(OWNER) is RunState.UNKNOWN
+    clock.sleep(15 * 60 - 1)
+    assert forge.run_state(OWNER) is RunState.UNKNOWN
+    clock.sleep(31)
+    assert forge.run_state(OWNER) is RunState.ENDED
+
+
+@pytest.mark.parametrize("finished", [None, "", "2026-01-01T00:00:00", "yesterday", 5])
+def test_of_a_cancelled_job_whose_end_has_no_time_nothing_is_known(finished: object) -> None:
+    lab = FakeGitLab()
+    job = {"id": 70, "name": "deploy", "status": "canceled", "pipeline": {"id": 6}, "finished_at": finished}
+    lab.faults[1] = Fault(name="odd", answer=Response(status=200, body=encoded([job])))
+    assert adapter(lab).run_state(OWNER) is RunState.UNKNOWN
+
+
 def test_only_that_very_job_counts_also_after_it_was_retried() -> None:
     lab = FakeGitLab()
     lab.world.job(69, "success")
-    lab.world.job(70, "failed", retried=True)
+    lab.world.job(70, "failed", retried=True, failure_reason="script_failure")
     lab.world.job(71, "running")
     assert adapter(lab).run_state(OWNER) is RunState.ENDED
     assert adapter(lab).run_state("gitlab:acme/shop/6/71/deploy") is RunState.ALIVE
@@ -64,10 +91,23 @@ def test_a_job_behind_many_others_is_found() -> None:
         assert len(lab.asked) == 3
 
 
-def test_of_a_job_that_went_silent_nobody_knows_whether_it_still_runs() -> None:
-    lab = FakeGitLab()
-    lab.world.job(70, "failed", failure_reason="stuck_or_timeout_failure")
-    assert adapter(lab).run_state(OWNER) is RunState.UNKNOWN
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        ("failed", "stuck_or_timeout_failure"),
+        ("failed", "runner_system_failure"),
+        ("failed", "no_updates_running"),
+        ("failed", "unknown_failure"),
+        ("failed", "a_reason_of_tomorrow"),
+        ("failed", ""),
+        ("canceled", "job_execution_server_timeout"),
+    ],
+)
+def test_of_a_job_that_went_silent_nobody_knows_whether_it_still_runs(status: str, reason: str) -> None:
+    lab, clock = FakeGitLab(), FakeClock()
+    lab.world.job(70, status, failure_reason=reason, finished_at=clock.now().isoformat())
+    clock.sleep(86400)
+    assert adapter(lab, clock=clock).run_state(OWNER) is RunState.UNKNOWN
 
 
 @pytest.mark.parametrize(

@@ -143,13 +143,20 @@ CONFIG: dict[str, Any] = {
 }
 
 
-def test_an_environment_that_cannot_take_the_stack_is_told_and_hides_no_other(tmp_path: Path) -> None:
+def test_an_environment_that_cannot_take_the_stack_is_missing_and_hides_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "machine_rows", lambda *_: ())
     file = tmp_path / "deploy.yml"
-    values = {"config": str(file), "stack": "small", "environment": ""}
+    values = {"config": str(file), "stack": "small", "environment": "", "branch": "", "check": ""}
     loaded = load(json.dumps(CONFIG), name="deploy.yml")
-    places, unfit = doctor._places(loaded, values)
+    places, _ = doctor._places(loaded, values)
     assert [one.environment for one in places] == ["test"]
-    assert [(row.name, row.seen.standing) for row in unfit] == [("environment production", Standing.WEAK)]
+    found = {row.name: row.seen for row in doctor._rows(session({}), loaded, values)}
+    assert list(found) == ["environment production", "branch main", "environment production: approval"]
+    unfit = found["environment production"]
+    assert (unfit.standing, "--environment" in unfit.hint) == (Standing.MISSING, True), unfit
+    assert found["environment production: approval"].standing is Standing.UNKNOWN, "there is no forge"
 
 
 def test_the_tools_are_those_that_something_needs() -> None:
@@ -197,13 +204,17 @@ def test_a_clock_that_is_off_or_a_host_that_is_gone_hides_nothing(monkeypatch: p
 ONE = "https://one.example/v2/{}/manifests/deploy-actions-doctor"
 
 
-def registry_rows(net: FakeNet, monkeypatch: pytest.MonkeyPatch, **registries: Any) -> list[Row]:
+def registry_rows(
+    net: FakeNet, monkeypatch: pytest.MonkeyPatch, login: dict[str, str] | None = None
+) -> list[Row]:
     def access(*_: object) -> dict[str, Any]:
         return {"net": net, "credentials": lambda _: None, "clock": FakeClock()}
 
     monkeypatch.setattr(doctor_machines, "registry_access", access)
-    settings = {"settings": {"registries": registries}} if registries else {}
-    loaded = load(json.dumps(CONFIG | settings), name="deploy.yml")
+    config = json.loads(json.dumps(CONFIG))
+    if login:  # in one environment alone
+        config["stacks"]["shop"]["environments"] = {"test": {"registries": {"one.example": login}}}
+    loaded = load(json.dumps(config), name="deploy.yml")
     places = [resolve(loaded, "shop", name, "/shop") for name in ("test", "production")]
     return list(doctor_machines._registries(session({}), places))
 
@@ -245,3 +256,16 @@ def test_a_silent_registry_is_asked_once_and_one_that_only_hosts_ask_is_not(
         ("image two.example/db", Standing.WEAK),
     ]
     assert {asked.url for asked in net.requests} == {url}
+
+
+def test_a_registry_that_was_not_asked_or_answered_nonsense_is_asked_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    net = FakeNet(pages={ONE.format("api"): Response(status=404), ONE.format("web"): Response(status=404)})
+    rows = registry_rows(net, monkeypatch, {"username_env": "NOBODY", "password_env": "NOWHERE"})
+    assert [(row.name, row.seen.value) for row in rows[:2] + rows[3:]] == [
+        ("image one.example/api", "cannot be asked: NOBODY is not set here"),
+        ("image one.example/web", "cannot be asked: NOBODY is not set here"),
+        ("image one.example/api", "answers 404 without a registry's word for it"),
+        ("image one.example/web", "answers 404 without a registry's word for it"),
+    ]
