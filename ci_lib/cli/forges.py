@@ -19,10 +19,11 @@ def _github(session: Session) -> Forge:
     from ci_lib.ports.net import RequestsNet
 
     token = (session.env.get(FORGE_TOKEN.variable) or session.env.get("GITHUB_TOKEN", "")).strip()
-    if not token:
-        return NoForge(f"the job hands over no token (input `{FORGE_TOKEN.name}`, or GITHUB_TOKEN)")
-    session.mask([token])
     run = run_of(session.env)
+    if not token:
+        why = f"the job hands over no token (input `{FORGE_TOKEN.name}`, or GITHUB_TOKEN)"
+        return NoForge(why, request=run is None or bool(run.request))
+    session.mask([token])
     if run is None:
         return NoForge("the runner's variables name no repository, run and API that can be asked")
     return GitHub(run=run, token=token, net=RequestsNet(session.env), clock=SystemClock())
@@ -46,7 +47,8 @@ def _gitlab(session: Session) -> Forge:
     if run is None:
         return NoForge("the runner's variables name no project, job and API that can be asked")
     if not (job or own):
-        return NoForge("the job hands over no token (CI_JOB_TOKEN, or GITLAB_TOKEN)")
+        why = "the job hands over no token (CI_JOB_TOKEN, or GITLAB_TOKEN)"
+        return NoForge(why, request=bool(run.request))
     return GitLab(run=run, job_token=job, own_token=own, net=RequestsNet(env), clock=SystemClock())
 
 

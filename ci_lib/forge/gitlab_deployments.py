@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from gitlab.v4.objects import Project
 
-from ci_lib.domain.forge import Deployment, DeploymentState, no_commit
+from ci_lib.domain.forge import Deployment, DeploymentState, ForgeFault, no_commit
 from ci_lib.domain.text import one_line
 from ci_lib.forge.gitlab_client import Access, asking
 from ci_lib.forge.gitlab_json import base, maybe, part, text
@@ -28,31 +28,41 @@ from ci_lib.forge.gitlab_runs import deployments
 from ci_lib.forge.gitlab_transport import REFUSED, GitLabFault
 
 _NAME: Final = 255
+_NAMELESS: Final = frozenset({403, 404})
+"""Answers of a GitLab whose pipelines take no name from us."""
+
 _STATUSES: Final = {DeploymentState.SUCCESS: "success", DeploymentState.FAILURE: "failed"}
 
 
 def record_deployment(access: Access, run: GitLabRun, deployment: Deployment) -> str:
-    """Say what this run did, where GitLab does not say it by itself; raises ``ForgeFault``.
+    """Say what this run did, where GitLab does not say it by itself.
+
+    Raises ``ForgeFault``, also where GitLab's own record has another commit than the version.
 
     GitLab shows as deployed what succeeded last, and an earlier job may have recorded success of what was
     taken back since: so the version that serves again gets a success of its own, after the failure.
 
     Returns the URL of the environment, or that of all where GitLab has the record.
     """
-    url = _recorded(access, run, deployment)
-    if not deployment.back:
-        return url
-    # No job of this run deployed it, so GitLab has no record of this.
-    again = replace(
-        deployment, version=deployment.back, sha=deployment.back_sha, state=DeploymentState.SUCCESS
+    by_gitlab = run.recorded(deployment.environment)
+    url = f"{run.url}/-/environments" if by_gitlab else _made(access, run, deployment)
+    if deployment.back:  # no job of this run deployed it, so GitLab has no record of this
+        again = replace(
+            deployment, version=deployment.back, sha=deployment.back_sha, state=DeploymentState.SUCCESS
+        )
+        url = _made(access, run, again)
+    if by_gitlab and deployment.sha not in ("", run.sha):
+        raise _other_commit(run, deployment)
+    return url
+
+
+def _other_commit(run: GitLabRun, deployment: Deployment) -> ForgeFault:
+    """Why GitLab's own record, which nobody can change, does not show what was deployed."""
+    return ForgeFault(
+        f"its own record of this job has the pipeline's commit {run.sha[:12]}, and "
+        f"{one_line(deployment.version, 60)} is of {deployment.sha[:12]}",
+        hint="with `environment: {action: access}` the job has a record of ours, with the right commit",
     )
-    return _made(access, run, again)
-
-
-def _recorded(access: Access, run: GitLabRun, deployment: Deployment) -> str:
-    if run.recorded(deployment.environment):
-        return f"{run.url}/-/environments"
-    return _made(access, run, deployment)
 
 
 def _made(access: Access, run: GitLabRun, deployment: Deployment) -> str:
@@ -72,14 +82,22 @@ def _made(access: Access, run: GitLabRun, deployment: Deployment) -> str:
 
 
 def name_pipeline(access: Access, run: GitLabRun, name: str) -> None:
-    """Name the pipeline, as lists of pipelines show it (GitLab 16.6); raises ``ForgeFault``."""
+    """Name the pipeline, as lists of pipelines show it; raises ``ForgeFault``.
+
+    Nobody asked for the name: a GitLab before 16.6, which does not know it, or one that lets the token not do
+    it, just keeps its own.
+    """
     wanted = {"name": one_line(name, _NAME)}
     with asking("the name of the pipeline"):
-        access.first(
-            lambda project: project.manager.gitlab.http_put(
-                f"{base(project)}/pipelines/{run.pipeline}/metadata", post_data=wanted
+        try:
+            access.first(
+                lambda project: project.manager.gitlab.http_put(
+                    f"{base(project)}/pipelines/{run.pipeline}/metadata", post_data=wanted
+                )
             )
-        )
+        except GitLabFault as fault:
+            if fault.status not in _NAMELESS:
+                raise
 
 
 def _put(project: Project, run: GitLabRun, wanted: dict[str, Any]) -> int:

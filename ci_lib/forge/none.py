@@ -15,11 +15,17 @@ from ci_lib.domain.forge import (
 
 
 class NoForge:
-    """``Forge`` where none can be asked: for a run at a terminal, or without a token."""
+    """``Forge`` where none can be asked: for a run at a terminal, or without a token.
 
-    def __init__(self, why: str = "this run belongs to no forge", *, hint: str = "") -> None:
+    ``request``: whether this run may have a pull or merge request, to which a comment would belong.
+    """
+
+    def __init__(
+        self, why: str = "this run belongs to no forge", *, hint: str = "", request: bool = True
+    ) -> None:
         self._why = why
         self._hint = hint
+        self._request = request
 
     def run_state(self, owner: str) -> RunState:
         """Unknown, whatever the owner."""
@@ -55,8 +61,10 @@ class NoForge:
         del name
 
     def comment(self, mark: str, markdown: str) -> str:
-        """There is no request to comment on."""
+        """Nothing is missing without a request; else it cannot be commented on."""
         del markdown
+        if not self._request:
+            return ""
         raise self._fault(f"a comment ({mark})")
 
     def issue(self, mark: str, title: str, markdown: str) -> str:

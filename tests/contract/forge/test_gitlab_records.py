@@ -1,5 +1,6 @@
 """What GitLab is told: deployments, notes, issues, releases. Each leaves one record, though told twice."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,8 @@ from typing import Any
 import pytest
 
 from ci_lib.domain.forge import Deployment, DeploymentState, ForgeFault
-from tests.contract.forge.fake_gitlab import JOB, FakeGitLab
+from ci_lib.ports.protocols import Response
+from tests.contract.forge.fake_gitlab import JOB, FakeGitLab, Fault
 from tests.contract.forge.gitlab_jobs import RUN, adapter
 from tests.contract.forge.gitlab_pages import ANN, PAGE
 
@@ -55,7 +57,8 @@ def test_after_a_way_back_the_newest_success_is_of_the_version_that_serves_again
 
 def test_where_gitlab_records_the_failure_itself_the_version_that_serves_again_has_a_record() -> None:
     lab = FakeGitLab()
-    adapter(lab, replace(RUN, environment="production", action="start")).record_deployment(BACK)
+    run = replace(RUN, sha=OURS, environment="production", action="start")
+    adapter(lab, run).record_deployment(BACK)
     assert records(lab) == [(OTHER, "success")]
 
 
@@ -70,7 +73,16 @@ def test_that_the_commit_of_the_version_that_serves_again_is_not_known_is_said()
 def test_beside_the_record_that_gitlab_makes_there_is_none_of_ours(action: str) -> None:
     lab = FakeGitLab()
     run = replace(RUN, environment="production", action=action)
-    assert adapter(lab, run).record_deployment(DONE) == f"{PAGE}/-/environments"
+    for sha in (RUN.sha, ""):
+        assert adapter(lab, run).record_deployment(replace(DONE, sha=sha)) == f"{PAGE}/-/environments"
+    assert not lab.asked
+
+
+def test_that_the_record_that_gitlab_made_has_another_commit_is_said() -> None:
+    lab = FakeGitLab()
+    run = replace(RUN, environment="production", action="start")
+    with pytest.raises(ForgeFault, match=f"commit {RUN.sha[:12]}, and v1.2.0 is of {OURS[:12]}"):
+        adapter(lab, run).record_deployment(DONE)
     assert not lab.asked
 
 
@@ -96,6 +108,14 @@ def test_a_pipeline_has_one_name_of_one_line() -> None:
     assert name.startswith("shop production runs v2")
     assert len(name) <= 255
     assert "\n" not in name
+
+
+@pytest.mark.parametrize(("status", "silent"), [(403, True), (404, True), (401, False), (400, False)])
+def test_a_gitlab_that_takes_no_name_is_no_fault(status: int, silent: bool) -> None:
+    lab = FakeGitLab()
+    lab.faults[0] = Fault(name="no name", answer=Response(status=status, headers={}, body=b"{}"))
+    with nullcontext() if silent else pytest.raises(ForgeFault, match=str(status)):
+        adapter(lab, own="").name_run("shop production runs v1")
 
 
 def test_a_job_of_another_environment_has_no_record_of_this_one() -> None:

@@ -1,5 +1,6 @@
 """With which tokens GitLab is asked, and where nothing is."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -62,3 +63,22 @@ def test_without_token_or_place_nothing_is_asked(env: dict[str, str], why: str) 
     assert isinstance(forge, NoForge)
     with pytest.raises(ForgeFault, match=why):
         forge.reviews("production")
+
+
+@pytest.mark.parametrize(
+    ("provider", "place"), [("gitlab", "CI_MERGE_REQUEST_IID"), ("github", "GITHUB_REF")]
+)
+def test_without_a_token_a_comment_is_missing_only_where_there_is_a_request(
+    provider: str, place: str
+) -> None:
+    hub = {"GITHUB_REPOSITORY": "acme/shop", "GITHUB_RUN_ID": "7", "GITHUB_REF": "refs/heads/main"}
+    env = {**ENV, **hub, "CI_JOB_TOKEN": "", "CI_MERGE_REQUEST_IID": ""}
+    request = {place: "refs/pull/12/merge" if provider == "github" else "12"}
+
+    def forge(env: dict[str, str]) -> Any:
+        made = session(env, FakeReporter())
+        return forges.forge_of(replace(made, facts=replace(made.facts, provider=provider)))
+
+    assert forge(env).comment("plan", "page") == ""
+    with pytest.raises(ForgeFault, match="no token"):
+        forge(env | request).comment("plan", "page")
