@@ -200,7 +200,7 @@ def test_a_release_is_published_with_record_and_evidence_and_a_tag_that_is_missi
 ) -> None:
     hub.fake.world.tags = ["v1.2.0"]
     words = (*DEPLOY, built(project, ONE), "--json", "--publish")
-    found = result(project.run(*words, "v1.2.0", **hub.environment))
+    found = result(project.run(*words, "v1.2.0", **of_tag(hub, "v1.2.0")))
     (release,) = hub.fake.world.releases
     assert (release["draft"], release["name"]) == (False, "v1.2.0")
     assert "deploy hello in staging: deployed" in release["body"]
@@ -210,9 +210,17 @@ def test_a_release_is_published_with_record_and_evidence_and_a_tag_that_is_missi
     upload = next(asked for asked in hub.fake.asked if asked.path.endswith("/assets") and asked.body)
     with tarfile.open(fileobj=io.BytesIO(gzip.decompress(upload.body))) as archive:
         assert any(name.endswith("/manifest.json") for name in archive.getnames())
-    missing = result(project.run(*words, "v9.9.9", **hub.environment))
+    missing = result(project.run(*words, "v9.9.9", **of_tag(hub, "v9.9.9")))
     assert (missing["status"], missing["exit_code"]) == ("unchanged", 0)
     assert "there is no tag v9.9.9" in missing["notes"][-1]
+    other = result(project.run(*words, "v1.1.0", **of_tag(hub, "v1.2.0")))
+    assert "the release of v1.1.0 is not published" in other["notes"][-1]
+    assert len(hub.fake.world.releases) == 1
+
+
+def of_tag(hub: Hub, tag: str) -> dict[str, str]:
+    """The environment of a run of a tag that is on the first commit."""
+    return {**hub.environment, "GITHUB_REF": f"refs/tags/{tag}", "GITHUB_SHA": ONE}
 
 
 def check(name: str, conclusion: str) -> dict[str, object]:

@@ -27,7 +27,7 @@ def test_a_deploy_and_the_way_back_of_the_next_are_shown_with_the_versions_commi
 ) -> None:
     project.run(*DEPLOY, built(project, ONE), **lab.job(project))
     project.run(*DEPLOY, built(project, BROKEN), ends=20, **lab.job(project))
-    assert records(lab) == [(BROKEN, "failed"), (ONE, "success")]
+    assert records(lab) == [(ONE, "success"), (BROKEN, "failed"), (ONE, "success")], "newest first"
 
 
 def test_gitlab_records_the_job_of_an_environment_by_itself_and_is_told_what_the_pipeline_did(
@@ -97,7 +97,8 @@ def test_a_drift_has_an_issue_until_it_is_over(lab: Lab, project: Project) -> No
 def test_a_release_is_published_with_record_and_evidence(lab: Lab, project: Project) -> None:
     lab.fake.world.tags = {"v1.2.0": ONE}
     words = (*DEPLOY, built(project, ONE), "--json", "--publish", "v1.2.0")
-    found = result(project.run(*words, **lab.job(project)))
+    tagged = {"CI_COMMIT_TAG": "v1.2.0", "CI_COMMIT_SHA": ONE}
+    found = result(project.run(*words, **lab.job(project) | tagged))
     release = lab.fake.world.releases["v1.2.0"]
     assert "deploy hello in staging: deployed" in release["description"]
     (files,) = lab.fake.world.files.values()

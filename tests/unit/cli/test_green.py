@@ -1,11 +1,13 @@
 """The gate "main is green": which checks it asks for, and that it never passes without an answer."""
 
 import json
+import threading
 from types import SimpleNamespace
 from typing import cast
 
 import pytest
 
+from ci_lib.cli import green
 from ci_lib.cli.console import Session
 from ci_lib.cli.green import green_rows
 from ci_lib.config.resolved import Resolved
@@ -85,3 +87,16 @@ def test_a_registry_that_fails_is_the_cause_that_is_named() -> None:
     with pytest.raises(StepFault, match=r"of api \(r.example does not answer\)") as caught:
         green_rows(SESSION, settings("Gate"), FakeForge(), facts(api=f"sha-{ONE}"), down)
     assert caught.value.hint == "is it up?"
+
+
+def test_a_forge_that_is_slow_does_not_hold_the_lock_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    def waits(sha: str) -> tuple[CommitCheck, ...]:
+        assert not threading.Event().wait(30), sha
+        return ()
+
+    forge = FakeForge()
+    monkeypatch.setattr(forge, "commit_checks", waits)
+    monkeypatch.setattr(green, "_SECONDS", 0.05)
+    with pytest.raises(StepFault, match="took more than") as caught:
+        green_rows(SESSION, settings("Gate"), forge, facts(api=f"sha-{ONE}"), resolve)
+    assert caught.value.exit is Exit.CANNOT_DECIDE
