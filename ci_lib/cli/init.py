@@ -103,8 +103,8 @@ def _told(done: _Done, names: Names, forge: str) -> str:
     lines += [f"left alone: {path}; what to add:\n\n{text}" for path, text in done.left.items()]
     secrets = ", ".join(names.secrets)
     if secrets:
-        kind = "secrets" if forge == "github" else "variables"
-        lines.append(f"{kind} to store for {names.staging} and for {names.production}: {secrets}")
+        kind, looks = ("secrets", f", {names.production}-look") if forge == "github" else ("variables", "")
+        lines.append(f"{kind} to store for {names.staging}, {names.production}{looks}: {secrets}")
     if not names.gate:
         lines.append("deploy.yml has no `gate:` yet: nothing is tested before a release")
     lines.append("read the comment at the top of each file: it says what else to set up")

@@ -57,7 +57,7 @@ def repository(name: str, *, api: str, token: str, transport: Transport) -> Repo
 
     Requests.injectConnectionClasses(
         partial(_Connection, "http", api, transport),  # type: ignore[arg-type]  # both are called alike
-        partial(_Connection, "https", api, transport),  # type: ignore[arg-type]
+        partial(_Connection, "https", api, transport),  # type: ignore[arg-type]  # as above
     )
     requester = Requests(
         auth=Auth.Token(token),

@@ -67,16 +67,28 @@ def attach(
     not; to attach it again does no harm.
     """
     place, layer = place_of(reference), layer_of(envelope, predicate_type)
-    if layer.size > LARGEST:
-        raise fault(f"{layer.size} bytes are not attached to {reference}: {LARGEST} are the most")
-    limited = bounded(net, clock, SECONDS)
-    registry = WritableRegistry(reference.repository, net=limited, credentials=credentials, clock=clock)
+    registry = taking(envelope, reference, net=net, credentials=credentials, clock=clock)
     attempt = _Attempt(registry=registry, clock=clock, place=place, layer=layer, envelope=envelope)
-    lost = fault(
-        f"what is attached to {reference} does not stay there",
-        hint=LOST_HINT,
-    )
+    lost = fault(f"what is attached to {reference} does not stay there", hint=LOST_HINT)
     persist(attempt, seed=layer.digest, clock=clock, lost=lost)
+
+
+def taking(
+    envelope: bytes,
+    reference: Reference,
+    *,
+    net: Net,
+    credentials: Callable[[str], Credential | None],
+    clock: Clock,
+) -> WritableRegistry:
+    """The registry that an envelope goes to, which is asked for ``SECONDS`` at most.
+
+    Raises ``DeployError`` with REGISTRY for an envelope of more than ``LARGEST``.
+    """
+    if len(envelope) > LARGEST:
+        raise fault(f"{len(envelope)} bytes are not attached to {reference}: {LARGEST} are the most")
+    limited = bounded(net, clock, SECONDS)
+    return WritableRegistry(reference.repository, net=limited, credentials=credentials, clock=clock)
 
 
 def attached(

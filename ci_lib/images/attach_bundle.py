@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from ci_lib.domain.images import Reference
-from ci_lib.images.attach import LARGEST, LOST_HINT, MOST_BYTES, SECONDS, blob_in, replaced
+from ci_lib.images.attach import LARGEST, LOST_HINT, MOST_BYTES, SECONDS, blob_in, replaced, taking
 from ci_lib.images.attestations import MANIFEST, MOST, Layer
 from ci_lib.images.bundles import (
     EMPTY,
@@ -50,16 +50,10 @@ def attach_bundle(
     Raises as ``attach`` does, and ``DeployError`` with IMAGE_MISSING when the image is not there.
     """
     place, image = list_place(reference), _image(reference)
-    limited = bounded(net, clock, SECONDS)
-    registry = WritableRegistry(reference.repository, net=limited, credentials=credentials, clock=clock)
-    if len(envelope) > LARGEST:
-        raise fault(f"{len(envelope)} bytes are not attached to {reference}: {LARGEST} are the most")
+    registry = taking(envelope, reference, net=net, credentials=credentials, clock=clock)
     bundle = bundle_of(envelope, predicate_type, registry.manifest(image))
     attempt = _Attempt(registry=registry, clock=clock, image=image, place=place, bundle=bundle)
-    lost = fault(
-        f"the bundle that is attached to {reference} does not stay there",
-        hint=LOST_HINT,
-    )
+    lost = fault(f"the bundle that is attached to {reference} does not stay there", hint=LOST_HINT)
     persist(attempt, seed=bundle.digest, clock=clock, lost=lost)
 
 

@@ -205,6 +205,18 @@ def test_a_project_with_nothing_gets_everything_and_a_second_call_changes_nothin
     assert sorted(told["unchanged"]) == sorted(set(before) - {"deploy.yml"})
 
 
+@pytest.mark.parametrize(
+    ("forge", "told"),
+    [("github", "secrets to store for qa, on, on-look: "), ("gitlab", "variables to store for qa, on: ")],
+)
+def test_it_says_for_which_environments_to_store_what(tmp_path: Path, forge: str, told: str) -> None:
+    (tmp_path / "deploy.yml").write_text(CONFIG)
+    text = init(tmp_path, forge, "--stack", "shop").output
+    (line,) = [line for line in text.splitlines() if "to store for" in line]
+    assert line.startswith(told)
+    assert {"OPS_KEY", "DEPLOY_WEB_KEY"} == set(line.partition(": ")[2].split(", "))
+
+
 def test_a_workflow_that_is_there_is_left_and_the_difference_is_shown(tmp_path: Path) -> None:
     (tmp_path / ".github/workflows").mkdir(parents=True)
     own = tmp_path / ".github/workflows/cd.yml"
