@@ -31,7 +31,7 @@ def run(values: Values) -> Exit:
         with built(session, settings_for(values, session)) as made:
             record = approve(request_of(Verb.PROMOTE, values), made.tools, consent, signer.signed)
         body = record.body
-        what = f"--{body['gate']} in {body['environment']} until {body['until']}"
+        what = f"{Gate(body['gate']).called} in {body['environment']} until {body['until']}"
         text = (
             f"{body['approver']} approves of {what}\n"
             + "".join(f"  {subject}\n" for subject in body["subjects"])

@@ -90,6 +90,15 @@ SKIP_CHECKS = Option(
 APPROVER = Option(
     name="approver", metavar="NAME", where=Where.GATE, help="Who agreed to --skip-checks, or to --backup."
 )
+TAKEN = Option(
+    name="version",
+    metavar="TAG",
+    required=True,
+    help="The version that is to go; while another one serves nothing is touched.",
+)
+DOWN_APPROVER = Option(
+    name="approver", metavar="NAME", where=Where.GATE, help="Who agreed; needed in production."
+)
 OWNER = Option(
     name="owner",
     metavar="OWNER",
@@ -117,7 +126,7 @@ GATE = Option(
     metavar="NAME",
     where=Where.TERMINAL,
     required=True,
-    help="What is agreed to: force, skip-checks, schema, backup or sign-off.",
+    help="What is agreed to: force, skip-checks, schema, backup, take-down or sign-off.",
 )
 APPROVED_BACKUP = Option(
     name="backup", metavar="NAME", where=Where.GATE, help="The backup that may be put back."

@@ -18,6 +18,7 @@ from ci_lib.cli.options import (
     CI,
     COMMENT,
     CONFIG,
+    DOWN_APPROVER,
     END,
     FORCE,
     FORGE_TOKEN,
@@ -50,6 +51,7 @@ from ci_lib.cli.options import (
     SCHEMA,
     SKIP_CHECKS,
     STACK,
+    TAKEN,
     TRIED,
     UNLOCKER,
     USERNAME,
@@ -165,6 +167,12 @@ VERBS = (
             *(SCHEMA, REASON, SKIP_CHECKS, APPROVER, LOCK_WAIT, *END),
         ),
         example="deploy-actions rollback --environment production --last-good",
+    ),
+    _verb(
+        name="take-down",
+        summary="Take a stack down in an environment; data stay, and so does what a rollback needs.",
+        options=(*PLACE, TAKEN, REASON, DOWN_APPROVER, LOCK_WAIT, *END),
+        example="deploy-actions take-down --environment staging --version sha-1a2b3c4",
     ),
     _verb(
         name="preflight",

@@ -18,8 +18,8 @@ class ApprovalFile(Model):
 
     version: Literal[1]
     """Version of this format."""
-    gate: Literal["force", "skip-checks", "schema", "backup", "sign-off"]
-    """What is agreed to, as the option is called."""
+    gate: Literal["force", "skip-checks", "schema", "backup", "take-down", "sign-off"]
+    """What is agreed to, as the option or verb is called."""
     stack: Name
     """The stack."""
     environment: Name

@@ -63,8 +63,10 @@ class ApproverRule(Model):
 class Approvals(Model):
     """Which gates of an environment take an approval that is proved, and by what."""
 
-    gates: Annotated[tuple[Literal["force", "skip-checks", "schema", "backup"], ...], Field(min_length=1)]
-    """As the options are called: `schema` is `--schema down`."""
+    gates: Annotated[
+        tuple[Literal["force", "skip-checks", "schema", "backup", "take-down"], ...], Field(min_length=1)
+    ]
+    """As the options are called: `schema` is `--schema down`, `take-down` the verb."""
     by: Annotated[tuple[Literal["signature", "file", "forge"], ...], Field(min_length=1)]
     """What counts as a proof."""
 

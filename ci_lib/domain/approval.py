@@ -12,13 +12,22 @@ MIN_REASON = 20
 
 
 class Gate(StrEnum):
-    """What can be agreed to. SIGN_OFF: that a verified release goes on; the others open what is shut."""
+    """What can be agreed to. SIGN_OFF: that a verified release goes on; the others open what is shut.
+
+    TAKE_DOWN is a verb, the rest of these are called like their options.
+    """
 
     FORCE = "force"
     SKIP_CHECKS = "skip-checks"
     SCHEMA = "schema"
     BACKUP = "backup"
+    TAKE_DOWN = "take-down"
     SIGN_OFF = "sign-off"
+
+    @property
+    def called(self) -> str:
+        """The gate as a person meets it."""
+        return str(self) if self is Gate.TAKE_DOWN else f"--{self}"
 
 
 class Source(StrEnum):

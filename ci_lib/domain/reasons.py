@@ -27,6 +27,7 @@ class Reason(StrEnum):
     UNCHANGED = "unchanged"
     MIGRATED = "migrated"
     PASSED = "passed"
+    DOWN = "down"
     USAGE = "usage"
     CONFIG = "config"
     HOST_KEY = "host_key"
@@ -72,6 +73,7 @@ REASONS: dict[Reason, tuple[Exit, str]] = {
     Reason.UNCHANGED: (Exit.OK, "What was asked for was there already; nothing was touched."),
     Reason.MIGRATED: (Exit.OK, "The schema is where the release wants it; what serves was not touched."),
     Reason.PASSED: (Exit.OK, "Every check passed, or there was nothing to do."),
+    Reason.DOWN: (Exit.OK, "The stack was taken down, as asked; its data stay."),
     Reason.USAGE: (Exit.USAGE, "An option is missing, unknown or contradicts another one."),
     Reason.CONFIG: (Exit.USAGE, "deploy.yml is missing, broken, or asks for something impossible."),
     Reason.HOST_KEY: (Exit.USAGE, "The SSH host's key is not the one in `known_hosts`."),
@@ -116,7 +118,10 @@ REASONS: dict[Reason, tuple[Exit, str]] = {
         Exit.NEEDS_PERSON,
         "The data of a backup are in place, and what serves them could not be proved: a person is needed.",
     ),
-    Reason.RECORD: (Exit.NEEDS_PERSON, "It runs, but the ledger could not be written: a person is needed."),
+    Reason.RECORD: (
+        Exit.NEEDS_PERSON,
+        "It is done, but the ledger could not be written: a person is needed.",
+    ),
     Reason.BUG: (Exit.BUG, "A defect of this library."),
     Reason.CANCELLED: (Exit.CANCELLED, "The run was cancelled; the next run or `finalize` clears up."),
 }
@@ -149,6 +154,7 @@ class Verb(StrEnum):
     POST_VERIFY = "post-verify"
     PROMOTE = "promote"
     ROLLBACK = "rollback"
+    TAKE_DOWN = "take-down"
     PREFLIGHT = "preflight"
     BACKUP = "backup"
     RESTORE = "restore"

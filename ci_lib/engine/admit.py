@@ -41,11 +41,13 @@ def check_request(request: Request, tools: Tools) -> None:
             hint="paste the whole last line of `plan`, or `plan_hash` of `plan --json`",
         )
     _check_schema(request, tools)
+    production = tools.settings.place.tier == "production"
     gates = {
         "--force": bool(request.force),
         "--skip-checks": request.skip_checks,
         "--schema down": request.schema == DOWN,
         "--backup": bool(request.backup),
+        "take-down of production": request.verb is Verb.TAKE_DOWN and production,
     }
     opened = [gate for gate, given in gates.items() if given]
     if opened and len(request.reason.strip()) < MIN_REASON:
@@ -54,7 +56,7 @@ def check_request(request: Request, tools: Tools) -> None:
             hint=f'add --reason "…" with at least {MIN_REASON} characters; it is recorded and shown',
         )
     # Where the policy wants a proof, a name that was typed is of no use.
-    proved = {f"--{gate}" for gate in tools.demand.gates}
+    proved = {gate.called for gate in tools.demand.gates}
     agreed = [gate for gate in opened if gate != "--force" and gate.partition(" ")[0] not in proved]
     if agreed and not request.approver.strip():
         raise UsageFault(f"{agreed[0]} needs --approver NAME", hint="somebody else has to agree to it")

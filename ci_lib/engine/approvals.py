@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from ci_lib.domain.approval import LONGEST, MIN_REASON, Approval, Gate, same_person
 from ci_lib.domain.errors import Refusal
 from ci_lib.domain.outcome import CheckResult, Mark
-from ci_lib.domain.reasons import Reason
+from ci_lib.domain.reasons import Reason, Verb
 from ci_lib.engine.schema import DOWN
 from ci_lib.engine.tools import Request, Tools
 from ci_lib.plan.ground import Ground
@@ -17,13 +17,14 @@ from ci_lib.records.chain import Chain
 _SKEW = timedelta(minutes=5)
 
 
-def opened(request: Request) -> tuple[Gate, ...]:
+def opened(request: Request, tools: Tools) -> tuple[Gate, ...]:
     """The gates that a request opens."""
     gates = {
         Gate.FORCE: bool(request.force),
         Gate.SKIP_CHECKS: request.skip_checks,
         Gate.SCHEMA: request.schema == DOWN,
         Gate.BACKUP: bool(request.backup),
+        Gate.TAKE_DOWN: request.verb is Verb.TAKE_DOWN and tools.settings.place.tier == "production",
     }
     return tuple(gate for gate, given in gates.items() if given)
 
@@ -36,13 +37,13 @@ def proved(
     Raises ``Refusal`` (POLICY) with a row for each approval that was found and does not fit, CANNOT_DECIDE
     where there is no ledger to say whether one was used before.
     """
-    wanted = [gate for gate in opened(request) if gate in tools.demand.gates]
+    wanted = [gate for gate in opened(request, tools) if gate in tools.demand.gates]
     if not wanted:
         return {}
     if chain is None:
         raise Refusal(
-            f"without the ledger nobody can tell whether the approval of --{wanted[0]} was used before",
-            hint=f"run it without --{wanted[0]}",
+            f"without the ledger nobody can tell whether the approval of {wanted[0].called} was used before",
+            hint=f"run it without {wanted[0].called}",
             reason=Reason.CANNOT_DECIDE,
         )
     known = tuple(_found(tools, chain))
@@ -82,13 +83,13 @@ def _fitting(
         objections = [*_objections(approval, gate, subjects, tools), *_spent(approval, chain)]
         if not objections:
             return approval
-        name = f"--{gate}: {approval.source} of {approval.approver}, {approval.where}"
+        name = f"{gate.called}: {approval.source} of {approval.approver}, {approval.where}"
         bound = "for this, by somebody else, in time, not used yet"
         rows.append(CheckResult(name=name, mark=Mark.FAILED, value="; ".join(objections), bound=bound))
     said = f": {rows[0].value}" if rows else ""
     ways = ", or ".join(sorted(str(source) for source in tools.demand.by))
     raise Refusal(
-        f"--{gate} needs an approval that is proved, and there is none that fits{said}",
+        f"{gate.called} needs an approval that is proved, and there is none that fits{said}",
         hint=f"somebody else approves it with `approve --gate {gate}`; the policy believes: {ways}",
         reason=Reason.POLICY,
         rows=tuple(rows),

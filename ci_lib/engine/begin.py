@@ -45,7 +45,7 @@ def announce(
     skipped = request.told_skipped
     intent = tools.frame.intent(request.verb, now, ground.release, ground.previous, forced, skipped)
     used = {"approvals": [approval.as_json() for approval in approvals]} if approvals else {}
-    bodies.append(intent | {key: tools.redact(text) for key, text in request.restored.items()} | used)
+    bodies.append(intent | {key: tools.redact(text) for key, text in request.justified.items()} | used)
     return tools.store.append(tools.settings.stack, *bodies)
 
 

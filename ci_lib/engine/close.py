@@ -30,8 +30,8 @@ class Notes:
 
     ``forced`` and ``skipped`` are the reasons given; ``bad`` marks the release in this environment;
     ``verified`` is the verdict to be written as a verification, None for no verification, and ``seal`` signs
-    it; ``restored`` is the backup whose data were put back, why, and who approved of it; ``unlocked`` the
-    owner whose lock was released, what was known of its run, why, and who approved.
+    it; ``justified`` says why a backup's data were put back or the stack taken down, and who approved of it;
+    ``unlocked`` the owner whose lock was released, what was known of its run, why, and who approved.
     """
 
     forced: str = ""
@@ -39,7 +39,7 @@ class Notes:
     bad: bool = False
     verified: bool | None = None
     seal: Seal | None = None
-    restored: Mapping[str, str] = field(default_factory=dict)
+    justified: Mapping[str, str] = field(default_factory=dict)
     unlocked: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -71,7 +71,7 @@ def close(
     more |= {"forced": notes.forced} if notes.forced else {}
     more |= {"skipped": notes.skipped} if notes.skipped else {}
     more |= {"bad": True} if notes.bad else {}
-    more |= {**notes.restored, **notes.unlocked}
+    more |= {**notes.justified, **notes.unlocked}
     more |= {"late": True} if late else {}
     now = tools.clock.now()
     body = tools.frame.outcome(outcome, now, release, **more)

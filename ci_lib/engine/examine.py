@@ -7,10 +7,13 @@ from ci_lib.domain.outcome import CheckResult, Mark, objections
 from ci_lib.domain.plan import Step, StepKind, StepReport
 from ci_lib.domain.reasons import Reason
 from ci_lib.domain.running import Running
-from ci_lib.domain.target import Candidate
+from ci_lib.domain.target import Candidate, Target
 from ci_lib.engine.tools import Tools
 from ci_lib.plan.ground import instances, strangers
 from ci_lib.ports.protocols import PortFault
+
+_POLL = 1.0
+"""Seconds between two looks at what is going away."""
 
 _Identity = tuple[tuple[str, str, int, bool], ...]
 
@@ -69,29 +72,43 @@ class Examiner:
         return StepReport()
 
     def _prove(self, step: Step) -> StepReport:
-        """Digest by digest; the second proof of a plan also shows that nothing restarted in between."""
-        if step.release is None:
-            raise StepFault("there is no release to prove", reason=Reason.BUG)
+        """Digest by digest; the second proof of a plan also shows that nothing restarted in between.
+
+        Without a release, that everything is gone.
+        """
         fleet = self._tools.fleet
+        prove = self._gone if step.release is None else self._proved
         if fleet is None:
-            self._proved(step, self._tools.target.observe(), "")
+            prove(step, self._tools.target, "")
         else:
-            fleet.each(
-                self._hosts(step), lambda host: self._proved(_on(step, host), fleet.at(host).observe(), host)
-            )
+            fleet.each(self._hosts(step), lambda host: prove(_on(step, host), fleet.at(host), host))
         return StepReport()
 
     def _hosts(self, step: Step) -> tuple[str, ...]:
         """The hosts of a step; one that was planned when there was one host is done there."""
         return step.hosts or (step.host or self._tools.settings.host,)
 
-    def _proved(self, step: Step, running: tuple[Running, ...], host: str) -> None:
+    def _gone(self, step: Step, target: Target, host: str) -> None:
+        """Return when nothing is there any more, running or not; raise ``StepFault`` if it stays."""
+        clock = self._tools.clock
+        deadline = clock.monotonic() + step.time_limit
+        while running := target.observe():
+            if clock.monotonic() >= deadline:
+                names = ", ".join(sorted({item.workload or item.instance[:12] for item in running}))
+                where = f" on {host}" if host else ""
+                raise StepFault(
+                    f"still there{where} after {step.time_limit:.0f} s: {names}",
+                    hint="does something else start them again? see `status`",
+                )
+            clock.sleep(_POLL)
+
+    def _proved(self, step: Step, target: Target, host: str) -> None:
         """Raise ``StepFault`` unless just what is wanted runs, and the same as when it was seen before."""
         assert step.release is not None
         judged = step.args.get("workloads") or self._tools.settings.managed
         managed = tuple(
             item
-            for item in running
+            for item in target.observe()
             if item.workload in self._tools.settings.managed and item.workload in judged
         )
         for item, image in strangers(step.release, self._tools.settings, managed):

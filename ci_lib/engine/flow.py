@@ -22,6 +22,7 @@ from ci_lib.engine.proposal import demand_approved
 from ci_lib.engine.recover import recover, unfinished
 from ci_lib.engine.restoring import (
     backups_of,
+    demand_ours,
     named,
     planned,
     survey_restore,
@@ -30,7 +31,7 @@ from ci_lib.engine.restoring import (
 from ci_lib.engine.run import Run
 from ci_lib.engine.schema import KEEP
 from ci_lib.engine.standing import standing
-from ci_lib.engine.survey import read_chain, survey_deploy, survey_rollback, survey_serving
+from ci_lib.engine.survey import is_down, read_chain, survey_deploy, survey_rollback, survey_serving
 from ci_lib.engine.tools import Request, Tools
 from ci_lib.plan.deploy import deploy as deploy_plan
 from ci_lib.plan.deploy import migration as migration_plan
@@ -40,6 +41,7 @@ from ci_lib.plan.provision import provision as provision_plan
 from ci_lib.plan.restore import restore as restore_plan
 from ci_lib.plan.restore import rollback_with_data
 from ci_lib.plan.rollback import rollback as rollback_plan
+from ci_lib.plan.take_down import taken_down
 from ci_lib.records.chain import Chain
 from ci_lib.records.ledger import last_served
 
@@ -215,8 +217,24 @@ def drift(request: Request, tools: Tools) -> Outcome:
         for row in rows:
             tools.reporter.check(row)
         if recorded is None and not rows:
-            return run.nothing_to_do("nothing was ever deployed here")
+            return run.nothing_to_do("nothing is to run here, and nothing does")
         return told(run.judged(rows, None, Reason.DRIFT))
+
+    return Run(request=request, tools=tools).guarded(body)
+
+
+def take_down(request: Request, tools: Tools) -> Outcome:
+    """Take down what serves, and nothing else than the version that was named; or bring it back."""
+
+    def body(run: Run) -> Outcome:
+        check_request(request, tools)
+        with holding(tools, wait=request.lock_wait) as lease:
+            chain = run.ledger_of(lease)
+            if is_down(tools):
+                return run.nothing_to_do("nothing was running")
+            ground = survey_serving(request, tools, chain)
+            demand_ours(tools, Reason.CHANGED)
+            return run.carry_out(lease, ground, taken_down(ground))
 
     return Run(request=request, tools=tools).guarded(body)
 

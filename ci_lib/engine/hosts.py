@@ -72,7 +72,7 @@ def _result(
     if host in done.switched:
         if status is Status.UNKNOWN:
             return HostResult(name=host, status=Status.UNKNOWN, note=note)
-        return _serving(host, Status.DEPLOYED, release, note)
+        return _serving(host, status if status in GREEN else Status.DEPLOYED, release, note)
     if note and not done.switched:
         return _serving(host, Status.FAILED, old, note)
     kept = status if status in GREEN - {Status.DEPLOYED} else Status.UNCHANGED

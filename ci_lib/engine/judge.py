@@ -28,7 +28,10 @@ def described(
         overrides.append(f"checks skipped: {request.reason} (approved by {request.approver})")
     if ground.schema_to is not None:
         overrides.append(f"schema taken back: {request.reason} (approved by {request.approver})")
-    if request.restored:
+    if request.verb is Verb.TAKE_DOWN and request.reason:
+        by = f" (approved by {request.approver})" if request.approver else ""
+        overrides.append(f"taken down: {request.reason}{by}")
+    if request.restores:
         why = f"{request.reason} (approved by {request.approver})"
         overrides.append(f"the data are those of backup {request.backup}: {why}")
     return replace(
@@ -66,11 +69,14 @@ def judge(base: Outcome, ground: Ground, done: Performed) -> Outcome:
         found = replace(found, notes=(*found.notes, note))
     found = _ended(found, ground, done)
     before = {host.name: host.previous for host in ground.hosts}
-    return replace(found, hosts=host_results(before, ground.release, done.hosts, found.status))
+    served = None if found.reason is Reason.DOWN else ground.release
+    return replace(found, hosts=host_results(before, served, done.hosts, found.status))
 
 
 def _ended(found: Outcome, ground: Ground, done: Performed) -> Outcome:
     base = found
+    if done.fault is None and base.verb is Verb.TAKE_DOWN:
+        return replace(found, status=Status.PASSED, reason=Reason.DOWN)
     if done.fault is None:
         looking = base.verb in (Verb.POST_VERIFY, Verb.BACKUP, Verb.PROVISION)
         if base.verb is Verb.RESTORE or (looking and not done.changed):

@@ -122,9 +122,8 @@ def _notes(intent: Record | None) -> Notes:
     """The gates that an interrupted run had opened: whatever became of it, they were open."""
     if intent is None:
         return Notes()
-    data = {key: intent.text(key) for key in ("backup", "reason", "approver")}
-    restored = data if data["backup"] else {}
-    return Notes(forced=intent.text("forced"), skipped=intent.text("skipped"), restored=restored)
+    justified = {key: text for key in ("backup", "reason", "approver") if (text := intent.text(key))}
+    return Notes(forced=intent.text("forced"), skipped=intent.text("skipped"), justified=justified)
 
 
 def _outcome(

@@ -184,7 +184,7 @@ class Run:
             forced=request.reason if request.force else "",
             skipped=request.told_skipped,
             bad=self._blamed(outcome, done),
-            restored=request.restored,
+            justified=request.justified,
             verified=self._verdict(outcome, done) if self._verifies(ground) else None,
             seal=seal,
         )
@@ -221,9 +221,10 @@ class Run:
         )
 
     def _blamed(self, outcome: Outcome, done: Performed) -> bool:
-        """Whether the release is to be remembered as bad; not for failing on other data than its own."""
+        """Whether the release is to be remembered as bad; not for failing on other data, or to go away."""
         went = outcome.status is Status.ROLLED_BACK or self.request.rollback_on_failure
-        return done.to_blame and went and not self.request.restored
+        own = not self.request.restores and self.request.verb is not Verb.TAKE_DOWN
+        return done.to_blame and went and own
 
     def _live_overrides(self, ground: Ground) -> tuple[str, ...]:
         """What serves since somebody forced it in, for as long as nobody has verified it."""

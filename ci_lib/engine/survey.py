@@ -189,6 +189,12 @@ def survey_serving(request: Request, tools: Tools, chain: Chain | None) -> Groun
     )
 
 
+def is_down(tools: Tools) -> bool:
+    """Whether nothing is there, and nothing is remembered to serve."""
+    now = surveyed(tools)
+    return now.release is None and not now.running
+
+
 def _as_it_runs(tools: Tools, release: Release, running: tuple[Running, ...]) -> Candidate:
     counts = instances(running)
     workloads = {name: counts.get(name, 1) for name in sorted(tools.settings.managed)}

@@ -38,9 +38,9 @@ class Request:
     references; ``only`` narrows to some images. ``force`` is the version or digest that may run although
     the rule says no. ``schema`` is what a rollback does about the schema: ``keep``, ``down``, or empty for
     what the policy says. ``backup`` is the one whose data are put back, or tried. ``lock_owner`` is the run
-    whose lock is to be released. ``skip_checks``, ``schema`` ``down`` and ``backup`` need ``reason`` and
-    ``approver``, ``force`` needs ``reason``. ``plan_hash`` is the hash of the plan that somebody approved,
-    empty where none is demanded.
+    whose lock is to be released. ``skip_checks``, ``schema`` ``down``, ``backup`` and taking production down
+    need ``reason`` and ``approver``, ``force`` needs ``reason``. ``plan_hash`` is the hash of the plan that
+    somebody approved, empty where none is demanded.
     """
 
     verb: Verb
@@ -65,11 +65,17 @@ class Request:
         return f"{self.reason} (approved by {self.approver})" if self.skip_checks else ""
 
     @property
-    def restored(self) -> dict[str, str]:
-        """What the records say of a backup whose data are put back; empty for none."""
-        if not self.backup or self.verb is Verb.RESTORE_TEST:
-            return {}
-        return {"backup": self.backup, "reason": self.reason, "approver": self.approver}
+    def restores(self) -> bool:
+        """Whether the data of a backup are put back."""
+        return bool(self.backup) and self.verb is not Verb.RESTORE_TEST
+
+    @property
+    def justified(self) -> dict[str, str]:
+        """What the records say of why data are put back, or a stack taken down, and who agreed to it."""
+        if self.restores:
+            return {"backup": self.backup, "reason": self.reason, "approver": self.approver}
+        told = {"reason": self.reason, "approver": self.approver} if self.verb is Verb.TAKE_DOWN else {}
+        return {key: text for key, text in told.items() if text}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

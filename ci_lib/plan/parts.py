@@ -128,6 +128,21 @@ def backup_step(ground: Ground, *stay: str) -> Step:
     )
 
 
+def take_down(ground: Ground, *, known: tuple[str, ...] = (), failed: str = "") -> Step:
+    """The step that removes every instance but the ``known`` ones; data stay.
+
+    ``failed`` is the id of a release whose files go as well, for those that it had replaced; without it the
+    files stay where they are.
+    """
+    return Step(
+        kind=StepKind.TAKE_DOWN,
+        host=ground.settings.host,
+        release=ground.release,
+        args={"known": list(known), "failed": failed},
+        time_limit=ground.settings.settings.limits.switch,
+    )
+
+
 def hooks(ground: Ground, point: str) -> Plan:
     """The team's scripts at one point: ``before_switch`` or ``after_verify``."""
     commands: tuple[tuple[str, ...], ...] = getattr(ground.settings.settings.hooks, point)

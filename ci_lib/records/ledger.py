@@ -109,12 +109,14 @@ def _passed(record: Record) -> bool:
 
 
 def last_served(chain: Chain, environment: str) -> Release | None:
-    """The release that the ledger believes to be serving in an environment."""
+    """The release that the ledger believes to be serving in an environment; None once it was taken down."""
     for record in records(chain, '"phase":"outcome"', f'"environment":"{environment}"'):
         if record.text("environment") != environment:
             continue
         if served(record) and record.body.get("release"):
             return Release.from_json(record.body["release"])
+        if record.body["type"] == Verb.TAKE_DOWN and record.text("status") == Status.PASSED:
+            return None
         rollback = record.body.get("rollback")
         if rollback and rollback["proved"] and record.body.get("previous"):
             return Release.from_json(record.body["previous"])

@@ -51,6 +51,7 @@ def _notes(body: Mapping[str, Any]) -> str:
         f"checks skipped: {body['skipped']}" if body.get("skipped") else "",
         f"data of backup {body['backup']}: {body.get('reason', '')}" if body.get("backup") else "",
         f"lock of {body['lock_owner']}: {body.get('reason', '')}" if body.get("lock_owner") else "",
+        str(body.get("reason", "")) if body["type"] == Verb.TAKE_DOWN else "",
         f"{failure['step']}: {failure['cause']}" if failure else "",
         "late" if body.get("late") else "",
     ]

@@ -77,6 +77,7 @@ _RECORDED: Final = frozenset(
         Verb.DEPLOY,
         Verb.PROMOTE,
         Verb.ROLLBACK,
+        Verb.TAKE_DOWN,
         Verb.POST_VERIFY,
         Verb.MIGRATE,
         Verb.RESTORE,

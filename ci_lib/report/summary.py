@@ -122,6 +122,8 @@ def _way(outcome: Outcome) -> str:
         return code(outcome.version)
     if not outcome.changes:  # it ended before it was known what runs
         return f"{code(outcome.version)}, not begun"
+    if outcome.reason is Reason.DOWN:
+        return f"{start} → nothing"
     goal = f"{code(outcome.version)}{after}"
     same = all(change.previous_digest == change.image.digest for change in outcome.changes)
     way = goal if same and start == goal else f"{start} → {goal}"
@@ -154,11 +156,18 @@ def _images(outcome: Outcome) -> str:
             code(change.image.repository),
             code(change.image.tag),
             code(short(change.previous_digest)) or "nothing",
-            "the same" if change.image.digest == change.previous_digest else code(short(change.image.digest)),
+            _after(change, outcome),
         )
         for change in outcome.changes
     ]
     return table(("Image", "Repository", "Tag", "From", "To"), rows)
+
+
+def _after(change: Change, outcome: Outcome) -> str:
+    if outcome.reason is Reason.DOWN:
+        return "nothing"
+    same = change.image.digest == change.previous_digest
+    return "the same" if same else code(short(change.image.digest))
 
 
 def _rule(rows: tuple[CheckResult, ...]) -> str:

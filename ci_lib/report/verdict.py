@@ -81,6 +81,8 @@ def _own(outcome: Outcome, words: _Words, show: Show) -> str:
             return _build(outcome, show)
         case Verb.RESTORE:
             return _restore(outcome, words)
+        case Verb.TAKE_DOWN:
+            return _taken_down(outcome, words)
         case Verb.LOCK if outcome.status is Status.REFUSED:
             return f"{words.where}: the lock was left as it is"
         case Verb.DRIFT:
@@ -93,9 +95,26 @@ def _drift(outcome: Outcome, words: _Words) -> str:
     if outcome.reason is Reason.DRIFT:
         return f"{words.where} has drifted: it is not as it was deployed; nothing was changed"
     if outcome.reason is Reason.PASSED and not outcome.version:
-        return f"{words.where}: nothing was ever deployed here"
+        return f"{words.where}: nothing is to run here, and nothing does"
     if outcome.reason is Reason.CANNOT_DECIDE:
         return f"{words.where} cannot be compared: the ledger is unreachable or damaged"
+    return ""
+
+
+def _taken_down(outcome: Outcome, words: _Words) -> str:
+    """What goes is not what comes; empty where it ended as anything might."""
+    if outcome.reason is Reason.DOWN:
+        return f"{words.where} is down: {words.new} was taken down, its data stay"
+    if outcome.status is Status.ROLLED_BACK and outcome.reason is not Reason.RECOVERED:
+        return f"{words.where} runs {words.new} again: taking it down {words.how}"
+    if outcome.status is Status.PARTIAL and outcome.reason is Reason.RECORD:
+        return f"{words.where} needs a person: {words.new} is down, but the ledger could not be written"
+    if outcome.status is Status.PARTIAL:
+        return f"{words.where} needs a person: taking {words.new} down {words.how}, and it did not come back"
+    if outcome.status is Status.UNKNOWN and outcome.reason is Reason.CANCELLED:
+        return f"{words.where}: cancelled while {words.new} went down; the next run or finalize clears up"
+    if outcome.reason in (Reason.POLICY, Reason.CANNOT_DECIDE):
+        return f"{words.where} was not taken down: {_sentence(outcome.reason)}"
     return ""
 
 
@@ -174,6 +193,7 @@ _PASSED: Final[Mapping[Verb, str]] = {
     Verb.POST_VERIFY: _CHECKED,
     Verb.PROMOTE: _CHECKED,
     Verb.ROLLBACK: _CHECKED,
+    Verb.TAKE_DOWN: "{0.where} was down already: nothing was running",
     Verb.PREFLIGHT: "{0.where} is ready for {0.new}",
     Verb.BACKUP: "{0.where} is backed up",
     Verb.PROVISION: "{0.where}: every service has its own database, and rights on nothing else",
@@ -222,6 +242,8 @@ def _stopped(verb: Verb, words: _Words) -> str:
     match verb:
         case Verb.PREFLIGHT:
             return f"{words.where} is not ready for {words.new}"
+        case Verb.TAKE_DOWN:
+            return f"{words.where} was not taken down, and is unchanged"
         case Verb.BACKUP:
             return f"{words.where} was not backed up"
         case Verb.PROVISION:

@@ -547,6 +547,7 @@ _PLAYS = {
     Verb.MIGRATE: flow.migrate,
     Verb.PROMOTE: flow.deploy,
     Verb.ROLLBACK: flow.rollback,
+    Verb.TAKE_DOWN: flow.take_down,
     Verb.POST_VERIFY: flow.post_verify,
     Verb.BACKUP: flow.backup,
     Verb.RESTORE: flow.restore,

@@ -39,7 +39,8 @@ def template(command: Command) -> str:
     lines = [f"# {command.summary}", "spec:", "  inputs:"]
     for one in every_input(command):
         lines += one.lines()
-    lines += ["---", '"$[[ inputs.job-name ]]":', *_job(command, JOBS[command.name])]
+    job = JOBS[command.name]
+    lines += ["---", '"$[[ inputs.job-name ]]":', *_job(command, job), *_pairs(job)]
     return _HEAD + "\n".join(lines) + "\n"
 
 
@@ -98,6 +99,15 @@ def _job(command: Command, job: Job) -> Iterator[str]:
     yield f"    paths: [{_DOWNLOADS}]"
     yield from _script(command)
     yield from _artifacts(command)
+
+
+def _pairs(job: Job) -> Iterator[str]:
+    """What GitLab starts when the environment is stopped; it is merged into the jobs that deploy there."""
+    for name in ("deploy-job", "rollback-job") if job.action == "stop" else ():
+        yield f'"$[[ inputs.{name} ]]":'
+        yield "  environment:"
+        yield "    name: $[[ inputs.environment ]]"
+        yield "    on_stop: $[[ inputs.job-name ]]"
 
 
 def _rules(job: Job) -> Iterator[str]:

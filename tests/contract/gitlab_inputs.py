@@ -88,6 +88,11 @@ def _verb_input(option: Option) -> Input:
 
 def _job_inputs(command: Command, job: Job) -> Iterator[Input]:
     yield Input(name="job-name", default=command.name, description="Name of the job.")
+    if job.action == "stop":
+        told = "The job that deploys or promotes there: stopping its environment starts this one."
+        yield Input(name="deploy-job", description=told)
+        told = "The job that rolls back there, if the pipeline has one; likewise."
+        yield Input(name="rollback-job", default=".no-rollback", description=told)
     yield Input(name="stage", default=job.stage, description="Stage of the job; `stages:` is yours.")
     waits = "Jobs to wait for, as `needs:` takes them; [] starts at once, whatever the stage."
     yield Input(name="needs", type="array", default=[] if job.alone else None, description=waits)

@@ -80,8 +80,8 @@ def test_a_first_release_that_was_taken_down_should_not_run() -> None:
 def test_where_nothing_was_ever_deployed_that_is_said() -> None:
     outcome = look(World())
     ends(outcome, Status.PASSED, Reason.PASSED, 0)
-    assert outcome.notes == ("nothing was ever deployed here",)
-    assert verdict(outcome, str) == "shop staging: nothing was ever deployed here"
+    assert outcome.notes == ("nothing is to run here, and nothing does",)
+    assert verdict(outcome, str) == "shop staging: nothing is to run here, and nothing does"
 
 
 def test_what_runs_and_was_never_deployed_has_drifted() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from ci_lib.domain.errors import Cancelled
+from ci_lib.domain.errors import Cancelled, StepFault
 from ci_lib.domain.images import Release
 from ci_lib.domain.outcome import Outcome
 from ci_lib.domain.reasons import Exit, Reason, Status, Verb
@@ -80,6 +80,12 @@ def without_database() -> World:
 def _schema_down(world: World) -> Outcome:
     return world.play(Verb.ROLLBACK, version="v1", schema="down", **AGREED)
 
+
+def _stuck(world: World) -> Outcome:
+    world.once["take_down"] = StepFault("the engine does not answer")
+    return world.play(Verb.TAKE_DOWN, version="v1")
+
+
 def with_later_data() -> World:
     """v1 and its data are in a backup; v2 serves since, and its data are later ones."""
     world = with_v1()
@@ -123,6 +129,8 @@ STORIES: dict[str, tuple[Callable[[], World], Story, set[str]]] = {
     "failing deploy over strangers": (with_strangers, lambda world: _failing(world, "v1"), {"v0"}),
     "unchanged deploy": (with_v1, lambda world: world.deploy("v1"), {"v1"}),
     "rollback": (with_v1_and_v2, lambda world: world.play(Verb.ROLLBACK, last_good=True), {"v1", "v2"}),
+    "take-down": (with_v1, lambda world: world.play(Verb.TAKE_DOWN, version="v1"), {"", "v1"}),
+    "take-down that fails": (with_v1, _stuck, {"v1"}),
     "post-verify": (with_v1, lambda world: world.play(Verb.POST_VERIFY), {"v1"}),
     "post-verify with rollback": (with_v1_and_v2, _bad_verify, {"v1", "v2"}),
     "deploy with a migration": (migrating, lambda world: world.deploy("v2"), {"v1", "v2"}),

@@ -35,7 +35,8 @@ def path_of(verb: Command) -> Path:
 
 def needed(path: Path) -> dict[str, Any]:
     """A value for each input that has no default."""
-    samples = {"environment": "staging", "tier": "staging", "needs": ["before"]}
+    samples = {"environment": "staging", "tier": "staging", "needs": ["before"], "version": "v1"}
+    samples["deploy-job"] = "deploy"
     declared = documents(path)[0]["spec"]["inputs"]
     return {name: samples[name] for name, spec in declared.items() if "default" not in spec}
 
@@ -44,8 +45,7 @@ def job(verb: Command, **given: object) -> dict[str, Any]:
     """The job of a verb's template; names are written with `_`."""
     path = path_of(verb)
     named = {name.replace("_", "-"): value for name, value in given.items()}
-    (only,) = render(path, needed(path) | named).values()
-    made: dict[str, Any] = only
+    made: dict[str, Any] = next(iter(render(path, needed(path) | named).values()))
     return made
 
 
@@ -168,6 +168,20 @@ def test_a_job_on_an_environment_has_its_tier_and_its_turn(verb: Command, tier: 
     assert made["inherit"] == {"default": False}
 
 
+def test_the_jobs_that_deploy_know_the_one_that_takes_down() -> None:
+    """GitLab merges jobs of one name: what another template begins gets its `on_stop` here."""
+    path = path_of(TABLE["take-down"])
+    down, deploy, rollback = render(path, needed(path)).items()
+    pair = {"environment": {"name": "staging", "on_stop": "take-down"}}
+    assert (down[0], deploy, rollback) == ("take-down", ("deploy", pair), (".no-rollback", pair))
+    assert down[1]["environment"]["action"] == "stop"
+    # GitLab starts it only where it may run whenever the other may, at the same turn.
+    other = job(TABLE["deploy"])
+    assert down[1]["rules"][-1]["if"] == other["rules"][-1]["if"]
+    assert down[1]["resource_group"] == other["resource_group"]
+    assert down[1]["needs"] == []
+
+
 @IN_PLACE
 def test_the_environment_is_one_of_the_names_that_deploy_yml_takes(verb: Command) -> None:
     for bad in ("Production", "a/b", "$CI_COMMIT_BRANCH", "-x", "", "x" * 64, "a\nb"):
@@ -197,7 +211,7 @@ def test_what_changes_something_is_neither_cut_off_nor_tried_again_by_itself(ver
     assert made["timeout"]
 
 
-@pytest.mark.parametrize("verb", ["promote", "rollback", "restore"])
+@pytest.mark.parametrize("verb", ["promote", "rollback", "restore", "take-down"])
 def test_what_a_person_starts_asks_first(verb: str) -> None:
     made = job(TABLE[verb], environment="production")
     assert "production" in made["manual_confirmation"]
@@ -212,15 +226,15 @@ def test_a_deploy_freeze_holds_what_brings_something_new(verb: str, held: str) -
     assert second == {"if": "$A || $B", "when": "always"}
 
 
-@pytest.mark.parametrize("verb", ["rollback", "post-verify", "finalize", "backup", "restore"])
+@pytest.mark.parametrize("verb", ["rollback", "post-verify", "finalize", "backup", "restore", "take-down"])
 def test_a_deploy_freeze_does_not_hold_the_way_back(verb: str) -> None:
     assert "FREEZE" not in json.dumps(job(TABLE[verb]))
 
 
 @ALL
-def test_a_job_that_was_not_pressed_holds_the_pipeline_unless_it_is_a_way_back(verb: Command) -> None:
+def test_a_job_that_was_not_pressed_holds_the_pipeline_unless_it_is_one_that_few_press(verb: Command) -> None:
     waits = [rule.get("allow_failure", False) for rule in job(verb)["rules"]]
-    assert waits[-1] == (verb.name in ("rollback", "restore"))
+    assert waits[-1] == (verb.name in ("rollback", "restore", "take-down"))
     assert not any(waits[:-1])
 
 

@@ -50,6 +50,7 @@ class Shop:
     env: dict[str, str] = field(default_factory=dict)
     stack: dict[str, Any] = field(default_factory=dict)
     services: dict[str, Any] = field(default_factory=dict)
+    volumes: dict[str, Any] = field(default_factory=dict)
     staging: dict[str, Any] = field(default_factory=dict)
     small: bool = False
     """One service without a health check, and no checks: for tests that deploy many times."""
@@ -69,8 +70,12 @@ class Shop:
         """Write deploy.yml and the stack's source."""
         source = self.folder / "stacks" / "shop"
         source.mkdir(parents=True, exist_ok=True)
-        (source / "docker-compose.yml").write_text(json.dumps({"services": self.compose_services()}))
+        (source / "docker-compose.yml").write_text(json.dumps(self.compose()))
         (self.folder / "deploy.yml").write_text(json.dumps(self.config(), indent=1))
+
+    def compose(self) -> dict[str, Any]:
+        """The Compose file."""
+        return {"services": self.compose_services(), "volumes": self.volumes}
 
     def compose_services(self) -> dict[str, Any]:
         limits = {"cpus": "0.5", "mem_limit": "64m"}

@@ -180,7 +180,7 @@ def test_what_was_never_deployed_and_what_was_started_by_hand(
     shop.release("v1")
     called = look(shop)
     assert (called.code, called.status) == (0, "passed"), called
-    assert called.result["notes"] == ["nothing was ever deployed here"]
+    assert called.result["notes"] == ["nothing is to run here, and nothing does"]
     by_hand(shop, {"nginx": {"image": f"{hello.reference('acme/web')}:v1"}})
     found = drifted(shop, "release", "containers of nginx")
     assert found["release"].startswith("v1 (")

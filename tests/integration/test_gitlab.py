@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from ruamel.yaml import YAML
 
 from ci_lib.cli.demo_files import write_demo
 from ci_lib.cli.main import cli
@@ -145,6 +146,33 @@ def test_a_release_goes_to_production_a_broken_one_comes_back_and_an_unverified_
     ran = ended(shop.caller.call("rollback:production", RELEASE="v3"), 0)
     assert ran.outputs("rollback:production")["DEPLOY_VERSION"] == "v1"
     assert (shop.serves("staging"), shop.serves("production")) == ("v3", "v1")
+
+
+def test_stopping_an_environment_takes_down_what_its_own_pipeline_deployed_and_nothing_else(
+    shop: Shop,
+) -> None:
+    shop.commit(PIPELINE.replace("library-ref", "take-down: true\n      library-ref"))
+    merged = ended(shop.caller.call("--preview", RELEASE="v1"), 0).text
+    made = YAML(typ="safe").load(merged[merged.index("\n---\n") :])
+    down = "take-down:staging"
+    assert made[down]["environment"]["action"] == "stop"
+    for name in ("deploy:staging", "rollback:staging"):
+        place = {"name": "staging", "deployment_tier": "staging", "action": "start", "on_stop": down}
+        assert made[name]["environment"] == place
+        assert made[name]["rules"][-1]["if"] == made[down]["rules"][-1]["if"]
+    assert "on_stop" not in made["promote:production"]["environment"]
+
+    ended(shop.caller.call("deploy:staging", RELEASE="v1"), 0)
+    ended(shop.caller.call("deploy:staging", RELEASE="v3"), 0)
+    ran = ended(shop.caller.call(down, RELEASE="v1"), 0)  # a warning, as GitLab says of such a button
+    assert ran.outputs(down)["DEPLOY_REASON_CODE"] == "changed"
+    assert shop.serves("staging") == "v3"
+    ran = ended(shop.caller.call(down, RELEASE="v3"), 0)
+    assert ran.outputs(down)["DEPLOY_REASON_CODE"] == "down"
+    assert shop.serves("staging") == ""
+    assert "staging is down: v3 was taken down" in ran.kept(down, "summary.md").read_text()
+    ran = ended(shop.caller.call("rollback:staging", RELEASE="v3"), 0)
+    assert (shop.serves("staging"), ran.outputs("rollback:staging")["DEPLOY_VERSION"]) == ("v3", "v3")
 
 
 def test_what_init_writes_delivers_or_does_what_was_chosen(shop: Shop) -> None:

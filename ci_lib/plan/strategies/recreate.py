@@ -8,7 +8,7 @@ from ci_lib.domain.images import Release
 from ci_lib.domain.plan import Plan, Step, StepKind
 from ci_lib.domain.running import Running
 from ci_lib.plan.ground import Ground, instances, strangers
-from ci_lib.plan.parts import migrate, schema_back
+from ci_lib.plan.parts import migrate, schema_back, take_down
 
 
 def recreate(ground: Ground, *, leaving: bool = False, first: tuple[str, ...] = ()) -> Plan:
@@ -30,7 +30,7 @@ def recreate(ground: Ground, *, leaving: bool = False, first: tuple[str, ...] = 
             "leaving": leaving,
         },
         time_limit=limits.switch,
-        undo=_back(ground),
+        undo=going_back(ground, failed=ground.release.id),
     )
     awaiting = _await(ground, ground.release, ground.services)
     if not first:
@@ -75,14 +75,14 @@ def _start(ground: Ground, release: Release) -> Step:
     )
 
 
-def _back(ground: Ground) -> Plan:
+def going_back(ground: Ground, *, failed: str) -> Plan:
+    """Back to what ran before, which is proved; ``failed`` is the id of a release whose files go too."""
     limits = ground.settings.settings.limits
     host = ground.settings.host
-    if ground.previous is None:
-        known = {"known": sorted(item.instance for item in ground.running)}
-        down = StepKind.TAKE_DOWN
-        return (Step(kind=down, host=host, release=ground.release, args=known, time_limit=limits.switch),)
     old = ground.previous
+    if old is None:
+        known = tuple(sorted(item.instance for item in ground.running))
+        return (take_down(ground, known=known, failed=failed),)
     before = instances(tuple(item for item in ground.running if _ran(ground, old, item)))
     return (
         Step(
@@ -90,7 +90,7 @@ def _back(ground: Ground) -> Plan:
             host=host,
             release=old,
             args={
-                "failed": ground.release.id,
+                "failed": failed,
                 "services": list(ground.services),
                 "known": sorted({item.workload for item in ground.running}),
                 # Nothing is started on a schema that is not its own.

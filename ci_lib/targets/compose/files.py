@@ -3,8 +3,8 @@
 Below ``<run_dir>/.deploy-actions/``: ``next/`` is what will be, an overlay of the staged files (listed in
 ``next.paths``) and links to what only the host has (``.env``); ``before/`` is what the last switch replaced;
 ``releases/<id>/`` are the releases that can be gone back to; ``current`` names the one whose files lie in the
-run directory. Nothing of the stack's own is ever deleted, except files that a release brought and the next
-one does not have, and files that a failed switch had just added.
+run directory, ``down`` is there once it was taken down. Nothing of the stack's own is ever deleted, except
+files that a release brought and the next one does not have, and files that a failed switch had just added.
 """
 
 import json
@@ -46,6 +46,7 @@ cat before.tmp/paths before.tmp/gone | while IFS= read -r path; do
   else printf '%s\n' "$path" >> before.tmp/absent; fi
 done
 [ ! -e current.layout ] || cp current.layout before.tmp/layout
+[ ! -e down ] || cp current before.tmp/down
 printf '%s\n' "$3" > before.tmp/for; mv before.tmp before
 if [ -n "$5" ] && [ ! -d "releases/$4" ]; then
   rm -rf new.tmp; mkdir new.tmp; cp -pR before/files new.tmp/files; printf '%s\n' "$5" > new.tmp/release.json
@@ -61,20 +62,24 @@ umask 022
 while IFS= read -r path; do put "$path" next "$run"; done < before/paths
 while IFS= read -r path; do rm -f -- "$run/$path"; done < before/gone
 printf '%s' "$8" > current.layout
-printf '%s\n' "$3" > current.tmp; mv current.tmp current; touch "releases/$3"
+printf '%s\n' "$3" > current.tmp; mv current.tmp current; touch "releases/$3"; rm -f down
 """
 
-# $1 run directory, $2 state, $3 id of the release that failed, $4 id of the one to bring back.
+# $1 run directory, $2 state, $3 id of the release that failed, $4 id of the one to bring back; without one
+# the files are those of what had been taken down before, if anything was.
 _RESTORE = _PUT + r"""
-set -eu; umask 022; run=$1; cd "$2"
+set -eu; umask 022; run=$1; cd "$2"; was=
 if [ -d before ] && [ "$(cat before/for)" = "$3" ]; then
+  [ ! -e before/down ] || was=$(cat before/down)
   (cd before/files && find . -type f | sed 's,^[.]/,,') |
   while IFS= read -r path; do put "$path" before/files "$run"; done
   while IFS= read -r path; do rm -f -- "$run/$path"; done < before/absent
   if [ -e before/layout ]; then cp before/layout current.layout; else rm -f current.layout; fi
 fi
-if [ -n "$4" ]; then rm -f "releases/$4/left"; printf '%s\n' "$4" > current.tmp; mv current.tmp current
-else rm -f current; fi
+if [ -n "$4" ]; then
+  rm -f "releases/$4/left"; printf '%s\n' "$4" > current.tmp; mv current.tmp current; rm -f down
+elif [ -n "$was" ]; then : > down; printf '%s\n' "$was" > current.tmp; mv current.tmp current
+else rm -f current down; fi
 """
 
 
@@ -107,6 +112,12 @@ def restore(site: Site, *, failed: str, previous: str) -> None:
     arguments = (site.run_dir, site.state, failed, previous)
     ran = site.change("sh", "-c", _RESTORE, "sh", *arguments, limit=LOOK)
     demand(ran, f"could not put the files of {previous[:12] or 'before'} back")
+
+
+def leave(site: Site) -> None:
+    """Remember that the release whose files lie in the run directory was taken down."""
+    ran = site.change("touch", f"{site.state}/down", limit=LOOK)
+    demand(ran, f"could not write into {site.state}")
 
 
 def adoptable(site: Site) -> CheckResult:

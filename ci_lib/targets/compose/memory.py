@@ -9,11 +9,12 @@ from ci_lib.domain.target import Kept
 from ci_lib.targets.compose.pin import MARK, OVERRIDES
 from ci_lib.targets.compose.site import Site, demand
 
-# Lines of a word and its value; a layout's lines, and `left`, follow the release they belong to. An override
-# that came with the current release is no stranger: it goes when the next one does not have it.
+# Lines of a word and its value; a layout's lines, and `left`, follow the release they belong to. Nothing is
+# current once it was taken down. An override that came with the current release is no stranger: it goes when
+# the next one does not have it.
 _READ = """
 cd "$1" 2>/dev/null || exit 0; pin=$2; shift 2; own=.deploy-actions
-current=$(cat "$own/current" 2>/dev/null || true); printf 'current %s\\n' "$current"
+current=$(cat "$own/current" 2>/dev/null || true); [ -e "$own/down" ] || printf 'current %s\\n' "$current"
 [ ! -e "$own/current.layout" ] || sed 's/^/layout /' "$own/current.layout"
 for name in "$@"; do
   [ ! -f "$name" ] || [ -f "$own/releases/$current/files/$name" ] || [ "$(head -n 1 "$name")" = "$pin" ] ||

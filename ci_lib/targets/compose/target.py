@@ -226,7 +226,7 @@ class ComposeTarget:
         return StepReport()
 
     def _take_down(self, step: Step) -> StepReport:
-        """Remove the containers of a failed first release, and no others; volumes stay, as ever."""
+        """Remove all containers, but those that a failed first release had found; volumes stay, as ever."""
         known = set(step.args["known"])
         gone = [item.instance for item in self.observe() if item.instance not in known]
         if known and gone:
@@ -235,8 +235,11 @@ class ComposeTarget:
             # By project name alone: the files may not have reached the run directory.
             argv = ("env", *self._site.environment, "docker", "compose", "-p", self._site.project, "down")
         if gone:
-            demand(self._site.change(*argv, limit=step.time_limit), "the failed release cannot be removed")
-        files.restore(self._site, failed=_release(step).id, previous="")
+            demand(self._site.change(*argv, limit=step.time_limit), "the containers cannot be removed")
+        if failed := step.args["failed"]:
+            files.restore(self._site, failed=failed, previous="")
+        else:
+            files.leave(self._site)
         self._changing()
         return StepReport()
 

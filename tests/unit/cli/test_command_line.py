@@ -50,8 +50,8 @@ def call(*words: str, env: dict[str, str] | None = None) -> tuple[int, str]:
 class TestTable:
     def test_every_verb_of_the_engine_and_every_command_has_a_module(self) -> None:
         assert [command.name for command in VERBS] == [
-            *("lint-test", "build", "migrate", "deploy", "post-verify", "promote", "rollback", "preflight"),
-            *("backup", "restore", "restore-test", "drift", "finalize"),
+            *("lint-test", "build", "migrate", "deploy", "post-verify", "promote", "rollback"),
+            *("take-down", "preflight", "backup", "restore", "restore-test", "drift", "finalize"),
         ]
         folder = Path(look.__file__).parent
         for name in TABLE:

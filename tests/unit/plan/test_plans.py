@@ -19,6 +19,7 @@ from ci_lib.plan.deploy import deploy
 from ci_lib.plan.ground import Ground
 from ci_lib.plan.parts import examined
 from ci_lib.plan.rollback import rollback
+from ci_lib.plan.take_down import taken_down
 from tests.contract.fake_target import image, settings
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "plans"
@@ -99,6 +100,7 @@ PLANS: dict[str, Plan] = {
     "rollback-with-schema": rollback(replace(MIGRATING, snapshot=NEW.id, schema_to=("0001",))),
     "unchanged": deploy(replace(PLAIN, running=running(NEW), previous=NEW, good=True)),
     "rollback": rollback(replace(FULL, snapshot=NEW.id)),
+    "take-down": taken_down(replace(PLAIN, candidate=replace(PLAIN.candidate, release=OLD))),
     "post-verify": examined(replace(FULL, running=running(NEW), previous=NEW), "checks", "verify"),
 }
 
@@ -137,9 +139,18 @@ def test_what_was_deployed_without_checks_is_marked_good_once_it_passes_them() -
     assert names(deploy(replace(unchecked, skip_checks=True))) == ["prove"]
 
 
-def test_nothing_that_runs_is_touched_before_the_switch_and_only_the_switch_has_a_way_back() -> None:
+def test_nothing_that_runs_is_touched_before_the_step_with_the_way_back() -> None:
     for plan in PLANS.values():
-        assert [step.name for step in plan if step.undo] in ([], ["switch"], ["migrate", "switch"])
+        ways = [step.name for step in plan if step.undo]
+        assert ways in ([], ["switch"], ["migrate", "switch"], ["take_down"])
+
+
+def test_taking_down_leaves_the_files_and_its_way_back_starts_what_served() -> None:
+    down, proof = PLANS["take-down"]
+    assert (down.args["failed"], down.args["known"]) == ("", [])
+    assert names(down.undo) == ["restore", "await_serving", "prove"]
+    assert {step.release for step in down.undo} == {OLD}
+    assert proof.release is None
 
 
 def test_a_first_deploy_has_no_backup_and_is_taken_down_when_it_fails() -> None:

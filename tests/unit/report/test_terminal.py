@@ -41,5 +41,5 @@ def test_only_green_outcomes_are_marked_as_passed() -> None:
     green = {name for name, outcome in OUTCOMES.items() if mark(outcome) is Mark.PASSED}
     assert green == {
         "built", "deployed", "deployed-with-overrides", "first-deployed", "requested-rollback", "unchanged",
-        "passed", "migrated", "promoted", "several-hosts",
+        "passed", "migrated", "promoted", "several-hosts", "down",
     }  # fmt: skip
