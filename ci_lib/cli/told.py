@@ -169,6 +169,7 @@ def deployment(settings: Resolved, outcome: Outcome, commit: str, back_commit: s
         environment=settings.environment,
         sha=commit,
         version=outcome.version,
+        url=settings.settings.url or "",
         state=state,
         description=description,
         production=settings.place.tier == "production",

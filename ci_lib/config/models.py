@@ -15,7 +15,7 @@ from ci_lib.config.checks import Check
 from ci_lib.config.gate import Gate
 from ci_lib.config.handling import Evidence, Hooks, Limits, Preflight
 from ci_lib.config.migration import Migration
-from ci_lib.config.patterns import SSH
+from ci_lib.config.patterns import SSH, URL
 from ci_lib.config.provision import Server
 from ci_lib.config.records import Records
 from ci_lib.config.release import ReleaseRules
@@ -182,6 +182,8 @@ class StackSettings(Model):
     """What goes into the evidence folder."""
     registries: dict[str, Login] = Field(default_factory=dict)
     """Registry host → credentials; without it Docker's own are used."""
+    url: str | None = Field(default=None, pattern=URL, max_length=255)
+    """Where people reach it; shown with the deployment on GitHub."""
     history_name: str = ""
     """Name in deploy-history.log; the stack's name otherwise."""
     history_env: str = ""

@@ -52,6 +52,15 @@ def test_a_deploy_and_the_way_back_of_the_next_are_shown_with_the_versions_commi
     ]
 
 
+def test_the_address_that_deploy_yml_names_is_shown_with_it(hub: Hub, project: Project) -> None:
+    path = project.folder / "deploy.yml"
+    address = "    url: https://{stack}-{environment}.example/\n"
+    path.write_text(path.read_text().replace("    target: process\n", f"    target: process\n{address}"))
+    project.run(*DEPLOY, built(project, ONE), **hub.environment)
+    ((state,),) = hub.fake.world.states.values()
+    assert state["environment_url"] == "https://hello-staging.example/"
+
+
 def test_a_rollback_is_shown_with_the_older_versions_commit(hub: Hub, project: Project) -> None:
     first, second = built(project, ONE), built(project, TWO)
     for version in (first, second):
