@@ -902,6 +902,21 @@ def _killed() -> None:
     raise Killed
 
 
+def test_whoever_clears_up_tells_which_version_and_digests_ran_before() -> None:
+    """By its digest the forge is told of which commit what serves again is."""
+    world = with_v1()
+    (v1,) = world.cluster("staging").kept.values()
+    _on(world, "after switch", _killed)
+    with pytest.raises(Killed):
+        world.deploy("v2")
+    outcome = world.play(Verb.FINALIZE)
+    ends(outcome, Status.ROLLED_BACK, Reason.RECOVERED, 20)
+    assert (outcome.version, outcome.previous_version) == ("v2", "v1")
+    assert {change.image.name: change.previous_digest for change in outcome.changes} == {
+        image.name: image.digest for image in v1.images
+    }
+
+
 class TestTheLock:
     def test_a_lock_lost_on_the_way_stops_the_run_before_its_next_change(self) -> None:
         world = with_v1()
