@@ -57,7 +57,9 @@ def test_a_run_that_was_paused_anywhere_leaves_alone_what_another_one_did(name: 
     if "acquired" in before:
         assert world.serves() == "v9"
         ended = any(told.startswith("appended ") and told.endswith("outcome") for told in before)
-        assert ended or tick.startswith(AT_WORK) or (first.reason, first.exit) == (Reason.LOST_LOCK, 13)
+        # One that names the version it is about may see what the other brought before it begins anything.
+        late = (Reason.LOST_LOCK, 13), *([(Reason.CHANGED, 4)] if tick == "acquired" else [])
+        assert ended or tick.startswith(AT_WORK) or (first.reason, first.exit) in late
     true_records(world)
 
 
