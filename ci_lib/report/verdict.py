@@ -1,15 +1,13 @@
 """The outcome in one sentence that a person understands in five seconds."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Final, assert_never
 
-from ci_lib.domain.outcome import Mark, Outcome
+from ci_lib.domain.outcome import Outcome
 from ci_lib.domain.plan import some
-from ci_lib.domain.reasons import HALF_WAY, REASONS, Exit, Reason, Status, Verb
-
-Show = Callable[[str], str]
-"""Makes foreign text fit for the place where the sentence will stand."""
+from ci_lib.domain.reasons import HALF_WAY, Exit, Reason, Status, Verb
+from ci_lib.report.verdict_own import own
+from ci_lib.report.words import Show, Words, sentence, words_of
 
 VERSION_WIDTH: Final = 120
 """Characters of a name or version in the sentence; the tables show more."""
@@ -26,21 +24,10 @@ ICONS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Words:
-    """What the sentences speak of: ``how`` the new release failed, ``step`` at which it did."""
-
-    where: str
-    new: str
-    old: str
-    how: str
-    step: str
-
-
 def verdict(outcome: Outcome, show: Show) -> str:
     """Where, what runs there now, and why; without an icon."""
-    words = _words(outcome, show)
-    if said := _own(outcome, words, show):
+    words = words_of(outcome, show)
+    if said := own(outcome, words, show):
         return said
     match outcome.status:
         case Status.DEPLOYED:
@@ -64,125 +51,12 @@ def verdict(outcome: Outcome, show: Show) -> str:
             assert_never(outcome.status)
 
 
-def _unchanged(outcome: Outcome, words: _Words) -> str:
+def _unchanged(outcome: Outcome, words: Words) -> str:
     if outcome.verb is Verb.MIGRATE:
         return f"{words.where}: the schema is where {words.new} wants it already"
     if outcome.reason is Reason.MIGRATED:
         return f"{words.where} runs {words.new} already: the schema alone was brought forward"
     return f"{words.where} runs {words.new} already: nothing was touched"
-
-
-def _own(outcome: Outcome, words: _Words, show: Show) -> str:
-    """The words of a verb that is not about a release; empty where it has none of its own."""
-    match outcome.verb:
-        case Verb.LINT_TEST:
-            return _gate(outcome)
-        case Verb.BUILD:
-            return _build(outcome, show)
-        case Verb.RESTORE:
-            return _restore(outcome, words)
-        case Verb.TAKE_DOWN:
-            return _taken_down(outcome, words)
-        case Verb.LOCK if outcome.status is Status.REFUSED:
-            return f"{words.where}: the lock was left as it is"
-        case Verb.DRIFT:
-            return _drift(outcome, words)
-    return ""
-
-
-def _drift(outcome: Outcome, words: _Words) -> str:
-    """A comparison brings nothing in, so that nothing can be refused or begun."""
-    if outcome.reason is Reason.DRIFT:
-        return f"{words.where} has drifted: it is not as it was deployed; nothing was changed"
-    if outcome.reason is Reason.PASSED and not outcome.version:
-        return f"{words.where}: nothing is to run here, and nothing does"
-    if outcome.reason is Reason.CANNOT_DECIDE:
-        return f"{words.where} cannot be compared: the ledger is unreachable or damaged"
-    return ""
-
-
-def _taken_down(outcome: Outcome, words: _Words) -> str:
-    """What goes is not what comes; empty where it ended as anything might."""
-    if outcome.reason is Reason.DOWN:
-        return f"{words.where} is down: {words.new} was taken down, its data stay"
-    if outcome.status is Status.ROLLED_BACK and outcome.reason is not Reason.RECOVERED:
-        return f"{words.where} runs {words.new} again: taking it down {words.how}"
-    if outcome.status is Status.PARTIAL and outcome.reason is Reason.RECORD:
-        return f"{words.where} needs a person: {words.new} is down, but the ledger could not be written"
-    if outcome.status is Status.PARTIAL:
-        return f"{words.where} needs a person: taking {words.new} down {words.how}, and it did not come back"
-    if outcome.status is Status.UNKNOWN and outcome.reason is Reason.CANCELLED:
-        return f"{words.where}: cancelled while {words.new} went down; the next run or finalize clears up"
-    if outcome.reason in (Reason.POLICY, Reason.CANNOT_DECIDE):
-        return f"{words.where} was not taken down: {_sentence(outcome.reason)}"
-    return ""
-
-
-def _restore(outcome: Outcome, words: _Words) -> str:
-    """A restore speaks of the data, since the release stays; empty where it ended as anything might."""
-    if outcome.status is Status.ROLLED_BACK:
-        return f"{words.where} runs on the data from before again: the restore {words.how}"
-    if outcome.status is Status.PARTIAL and outcome.reason is not Reason.RECORD:
-        back = "bringing the data from before back failed as well"
-        return f"{words.where} needs a person: the restore {words.how}, and {back}"
-    if outcome.status is Status.UNKNOWN and outcome.reason is Reason.CANCELLED:
-        return f"{words.where}: cancelled while its data were exchanged; the next run or finalize clears up"
-    return ""
-
-
-def _gate(outcome: Outcome) -> str:
-    """A gate speaks of the checkout, and of no place where anything runs."""
-    if outcome.status is Status.PASSED:
-        return f"The gate is open: {len(outcome.jobs)} jobs passed"
-    if outcome.reason is Reason.GATE:
-        failed = sum(job.mark is Mark.FAILED for job in outcome.jobs)
-        return f"The gate is shut: {failed} of {len(outcome.jobs)} jobs failed"
-    return f"The gate was not run to its end: {_sentence(outcome.reason)}"
-
-
-def _build(outcome: Outcome, show: Show) -> str:
-    """A build speaks of the registry: what runs anywhere stays as it is."""
-    words = _words(outcome, show)
-    if outcome.status is Status.PASSED:
-        if outcome.builds and all(built.reused for built in outcome.builds):
-            return f"{words.where}: {words.new} is in the registry already, built from this commit"
-        return f"{words.where}: {words.new} is built and pushed"
-    if outcome.reason is Reason.CANCELLED:
-        return f"{words.where}: cancelled before {words.new} was built"
-    if outcome.reason is Reason.BUG:
-        return f"{words.where}: stopped by a defect of deploy-actions"
-    if outcome.exit is Exit.USAGE:
-        return f"{words.where}: nothing was built: the request cannot be carried out"
-    return f"{words.where}: {words.new} was not built"
-
-
-def _words(outcome: Outcome, show: Show) -> _Words:
-    old = outcome.rollback.version if outcome.rollback else outcome.previous_version
-    step = outcome.failure.step if outcome.failure else ""
-    step = "" if step == outcome.verb else step  # it failed as a whole, before its first step
-    return _Words(
-        where=f"{show(outcome.stack)} {show(outcome.environment)}".strip() or "deploy-actions",
-        new=show(outcome.version) or "the release",
-        old=show(old),
-        how=_how(step, show),
-        step=f"at {show(step)}" if step else "before it began",
-    )
-
-
-def _how(step: str, show: Show) -> str:
-    match step.split(" ", 1)[0]:
-        case "":
-            return "failed"
-        case "check":
-            return "failed its checks"
-        case "await_serving":
-            return "did not come up"
-        case "prove":
-            return "was not proved to run"
-        case "restore_backup":
-            return "could not put the backup's data back"
-        case _:
-            return f"failed at {show(step)}"
 
 
 _CHECKED: Final = "{0.where}: {0.new} passed its checks"
@@ -206,11 +80,11 @@ _PASSED: Final[Mapping[Verb, str]] = {
 }
 
 
-def _passed(verb: Verb, words: _Words) -> str:
+def _passed(verb: Verb, words: Words) -> str:
     return _PASSED[verb].format(words)
 
 
-def _rolled_back(reason: Reason, words: _Words) -> str:
+def _rolled_back(reason: Reason, words: Words) -> str:
     if reason is Reason.TAKEN_DOWN:
         return f"{words.where} is down again: its first release, {words.new}, {words.how}"
     back = f"{words.where} is back on {words.old or 'the release before'}"
@@ -219,7 +93,7 @@ def _rolled_back(reason: Reason, words: _Words) -> str:
     return f"{back}: {words.new} {words.how}"
 
 
-def _failed(outcome: Outcome, words: _Words) -> str:
+def _failed(outcome: Outcome, words: Words) -> str:
     if outcome.reason is Reason.CHECKS:
         return f"{words.where}: {words.new} {words.how}; nothing was changed back"
     if outcome.reason is Reason.CHANGED:
@@ -235,10 +109,10 @@ def _failed(outcome: Outcome, words: _Words) -> str:
         return _stopped(outcome.verb, words)
     if outcome.reason is Reason.BUG:
         return f"{words.where}: stopped by a defect of deploy-actions"
-    return f"{words.where}: {_sentence(outcome.reason)}"
+    return f"{words.where}: {sentence(outcome.reason)}"
 
 
-def _stopped(verb: Verb, words: _Words) -> str:
+def _stopped(verb: Verb, words: Words) -> str:
     match verb:
         case Verb.PREFLIGHT:
             return f"{words.where} is not ready for {words.new}"
@@ -271,7 +145,7 @@ def _stopped(verb: Verb, words: _Words) -> str:
             assert_never(verb)
 
 
-def _refused(reason: Reason, words: _Words) -> str:
+def _refused(reason: Reason, words: Words) -> str:
     if reason is Reason.LOCKED:
         return f"{words.where} is locked: another run is at work"
     if reason is Reason.LOST_LOCK:
@@ -283,10 +157,10 @@ def _refused(reason: Reason, words: _Words) -> str:
         return f"{refused}: its migration was not rehearsed"
     if reason is Reason.CANNOT_DECIDE:
         return f"{refused}: the ledger is unreachable or damaged"
-    return f"{refused}: {_sentence(reason)}"
+    return f"{refused}: {sentence(reason)}"
 
 
-def _partial(outcome: Outcome, words: _Words, show: Show) -> str:
+def _partial(outcome: Outcome, words: Words, show: Show) -> str:
     reason = outcome.reason
     if reason is Reason.RECORD:
         return f"{words.where} needs a person: {words.new} runs, but the ledger could not be written"
@@ -303,14 +177,9 @@ def _partial(outcome: Outcome, words: _Words, show: Show) -> str:
     return f"{words.where} needs a person: {words.new} {words.how}, and {back}"
 
 
-def _unknown(reason: Reason, words: _Words) -> str:
+def _unknown(reason: Reason, words: Words) -> str:
     if reason is Reason.CANCELLED:
         return f"{words.where}: cancelled on the way to {words.new}; the next run or finalize clears up"
     if reason is Reason.LOST_LOCK:
         return f"{words.where} belongs to another run now: this one stopped on its way to {words.new}"
     return f"{words.where}: what runs is not known"
-
-
-def _sentence(reason: Reason) -> str:
-    text = REASONS[reason][1].rstrip(".")
-    return text[0].lower() + text[1:]
