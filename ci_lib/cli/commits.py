@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ci_lib.cli.console import Session
+from ci_lib.cli.registries import registry_access
 from ci_lib.config.resolved import Resolved
 from ci_lib.domain.errors import DeployError
 from ci_lib.domain.images import Image, Reference
@@ -93,8 +94,6 @@ def _origin(
 
 def _published(session: Session, settings: Resolved, name: str, image: Reference) -> Origin:
     """What the registry says, which is asked from here. Raises as ``remote_image`` and ``resolve_digest``."""
-    # Not above: the wiring hands the gate that asks this to the engine.
-    from ci_lib.cli.wiring import registry_access
     from ci_lib.images.registry import resolve_digest
     from ci_lib.images.remote import remote_image
 

@@ -7,7 +7,8 @@ from typing import Final
 
 from ci_lib.cli.console import Session
 from ci_lib.cli.hosts import Hosts, store_at
-from ci_lib.cli.wiring import host_checks, registry_access
+from ci_lib.cli.registries import registry_access
+from ci_lib.cli.wiring import host_checks
 from ci_lib.config.models import DeployConfig, Login
 from ci_lib.config.names import host_variables, hosts_of, login_variables, records_variables
 from ci_lib.config.records import DirectoryRecords, GitRecords

@@ -8,7 +8,7 @@ import json
 from dataclasses import replace
 
 from ci_lib.cli.console import Session
-from ci_lib.cli.wiring import RegistryAccess, registry_access
+from ci_lib.cli.registries import RegistryAccess, registry_access
 from ci_lib.config.resolved import Resolved
 from ci_lib.domain.errors import DeployError
 from ci_lib.domain.images import Image, Reference, Release

@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Final, NoReturn, TypedDict
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from ci_lib.cli.approval_files import approvals_of
 from ci_lib.cli.approval_reviews import reviews_of
@@ -19,6 +18,7 @@ from ci_lib.cli.forges import forge_of, run_state_of
 from ci_lib.cli.hosts import Hosts, records_host, store_at
 from ci_lib.cli.looks import looks, looks_on
 from ci_lib.cli.policy import demand_of, files_of, found_policies, seal_of, trusts_of
+from ci_lib.cli.registries import digest_of, login_of
 from ci_lib.config.policy import Files
 from ci_lib.config.resolved import Resolved
 from ci_lib.config.tighten import tightened
@@ -26,13 +26,11 @@ from ci_lib.domain.approval import Demand, Gate
 from ci_lib.domain.backups import Backups
 from ci_lib.domain.errors import Refusal
 from ci_lib.domain.forge import Forge
-from ci_lib.domain.images import Reference
 from ci_lib.domain.outcome import CheckResult
 from ci_lib.domain.state import Fence, State, unfenced
 from ci_lib.domain.target import Containers, Target
 from ci_lib.engine.tools import Tools, Variables
-from ci_lib.images.credentials import Credential, DockerCredentials, config_path
-from ci_lib.ports.protocols import Clock, Host, Net, PortFault
+from ci_lib.ports.protocols import Host, PortFault
 from ci_lib.ports.system import SystemClock
 from ci_lib.records.trust import Trusts
 
@@ -43,8 +41,6 @@ if TYPE_CHECKING:  # loaded where they are used
 
 _BASE = ("PATH", "HOME", "LANG")
 """What a process of the process target gets of our environment."""
-
-_PULL_SLACK = 15.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +83,7 @@ def built(session: Session, settings: Resolved) -> Iterator[Built]:
                 store=store_at(session, settings.records, settings.hosts, settings.folder, hosts, stack),
                 clock=SystemClock(),
                 reporter=session.reporter,
-                digest=_digest(session, settings, host),
+                digest=digest_of(session, settings, host),
                 check=checks(lambda _: True, host, target, containers, backups),
                 listed=_listed(session, settings, host, forge),
                 hook=lambda argv, facts, limit: session.runner.run(
@@ -155,7 +151,7 @@ def _compose(session: Session, settings: Resolved, host: Host, fence: Fence) -> 
     from ci_lib.targets.compose.target import ComposeTarget
 
     site = _site(session, settings, host, fence)
-    target = ComposeTarget(site=site, logins=_login(session, settings), secret=session.secret)
+    target = ComposeTarget(site=site, logins=login_of(session, settings), secret=session.secret)
     return target, ComposeContainers(site)
 
 
@@ -241,51 +237,6 @@ def _hidden(settings: Resolved, hosts: tuple[Host, ...]) -> tuple[str, ...]:
     return secrets_of_all(settings, hosts, lambda host: secrets_of(host, run_dir))
 
 
-class RegistryAccess(TypedDict):
-    """What every question to a registry needs."""
-
-    net: Net
-    credentials: Callable[[str], Credential | None]
-    clock: Clock
-
-
-def registry_access(session: Session, settings: Resolved) -> RegistryAccess:
-    """Ways into registries from this machine: the logins of deploy.yml, else Docker's own."""
-    from ci_lib.ports.net import RequestsNet
-
-    docker = DockerCredentials(
-        path=config_path(session.env),
-        read=session.runner.read,
-        run=lambda argv, stdin: session.runner.run(argv, stdin=stdin, timeout=_PULL_SLACK),
-    )
-    login = _login(session, settings)
-    return RegistryAccess(
-        net=RequestsNet(session.env),
-        credentials=lambda name: login(name) or docker(name),
-        clock=SystemClock(),
-    )
-
-
-def _digest(session: Session, settings: Resolved, host: Host) -> Callable[[str, Reference], str]:
-    def on_runner(reference: Reference) -> str:
-        from ci_lib.images.registry import resolve_digest
-
-        return resolve_digest(reference, **registry_access(session, settings))
-
-    def digest(name: str, reference: Reference) -> str:
-        if settings.target == "process":
-            from ci_lib.targets.process.builds import digest_of
-
-            return digest_of(Path(settings.folder), reference)
-        if settings.images[name].resolve == "host":
-            from ci_lib.images.on_host import resolve_on_host
-
-            return resolve_on_host(reference, host=host, timeout=settings.settings.limits.pull)
-        return on_runner(reference)
-
-    return digest
-
-
 def _listed(
     session: Session, settings: Resolved, host: Host, forge: Forge
 ) -> Callable[[Variables], tuple[CheckResult, ...]]:
@@ -293,20 +244,7 @@ def _listed(
         from ci_lib.cli.green import green_rows
         from ci_lib.cli.papers import rows
 
-        green = green_rows(session, settings, forge, facts, _digest(session, settings, host))
+        green = green_rows(session, settings, forge, facts, digest_of(session, settings, host))
         return (*rows(session, settings, host, facts), *green)
 
     return listed
-
-
-def _login(session: Session, settings: Resolved) -> Callable[[str], Credential | None]:
-    """The login that deploy.yml names for a registry; its variables are read when it is asked for."""
-
-    def login(registry: str) -> Credential | None:
-        named = settings.settings.registries.get(registry)
-        if named is None:
-            return None
-        username, password = session.value(named.username_env), session.secret(named.password_env)
-        return Credential(username=username, password=password)
-
-    return login

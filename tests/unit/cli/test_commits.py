@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from ci_lib.cli import wiring
+from ci_lib.cli import commits
 from ci_lib.cli.commits import commit_of, commits_of, origins_of, references_in
 from ci_lib.cli.console import Session
 from ci_lib.config.resolved import Resolved
@@ -35,7 +35,7 @@ def image(tag: str = "", digest: str = "sha256:" + "1" * 64) -> Reference:
 def registry(monkeypatch: pytest.MonkeyPatch) -> FakeRegistry:
     made = FakeRegistry()
     access: Any = {"net": made, "credentials": lambda _host: None, "clock": FakeClock()}
-    monkeypatch.setattr(wiring, "registry_access", lambda _session, _settings: access)
+    monkeypatch.setattr(commits, "registry_access", lambda _session, _settings: access)
     return made
 
 
