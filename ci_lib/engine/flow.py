@@ -1,4 +1,4 @@
-"""The verbs, each from top to bottom.
+"""The verbs that change something, each from top to bottom; those that only look are in ``looking.py``.
 
 config → digests → lock → recover → observe → plan → intent → steps → outcome → unlock. Every verb returns an
 ``Outcome``; only a defect of this library raises.
@@ -13,24 +13,18 @@ from ci_lib.domain.outcome import Outcome, Return
 from ci_lib.domain.reasons import HALF_WAY, Reason, Status, Verb
 from ci_lib.domain.state import Lease
 from ci_lib.engine.admit import check_backup, check_request
-from ci_lib.engine.drift import at_rest, compared, told
-from ci_lib.engine.facts import variables
-from ci_lib.engine.judge import described
 from ci_lib.engine.lock import holding
 from ci_lib.engine.naming import named_images
 from ci_lib.engine.proposal import demand_approved
 from ci_lib.engine.recover import recover, unfinished
 from ci_lib.engine.restoring import (
-    backups_of,
     demand_ours,
-    named,
     planned,
     survey_restore,
     survey_rollback_with_data,
 )
 from ci_lib.engine.run import Run
 from ci_lib.engine.schema import KEEP
-from ci_lib.engine.standing import standing
 from ci_lib.engine.survey import is_down, read_chain, survey_deploy, survey_rollback, survey_serving
 from ci_lib.engine.tools import Request, Tools
 from ci_lib.plan.deploy import deploy as deploy_plan
@@ -43,7 +37,6 @@ from ci_lib.plan.restore import rollback_with_data
 from ci_lib.plan.rollback import rollback as rollback_plan
 from ci_lib.plan.take_down import taken_down
 from ci_lib.records.chain import Chain
-from ci_lib.records.ledger import last_served
 
 
 def deploy(request: Request, tools: Tools) -> Outcome:
@@ -186,43 +179,6 @@ def restore(request: Request, tools: Tools) -> Outcome:
     return Run(request=request, tools=tools).guarded(body)
 
 
-def restore_test(request: Request, tools: Tools) -> Outcome:
-    """Try a backup in scratch containers, without lock and without changing anything that serves."""
-
-    def body(run: Run) -> Outcome:
-        saved = named(tools, request.backup, Reason.RESTORE_TEST)
-        release = saved.release
-        version, release_id = (release.version, release.id) if release else ("", "")
-        run.outcome = replace(run.base, version=version, release_id=release_id)
-        tools.reporter.note(f"trying backup {saved.name}")
-        rows = backups_of(tools).tested(saved, limit=tools.settings.settings.limits.restore)
-        for row in rows:
-            tools.reporter.check(row)
-        return replace(run.judged(rows, None, Reason.RESTORE_TEST), notes=(f"backup {saved.name}",))
-
-    return Run(request=request, tools=tools).guarded(body)
-
-
-def drift(request: Request, tools: Tools) -> Outcome:
-    """Compare what runs with what the ledger says was deployed last, without lock, and change nothing."""
-
-    def body(run: Run) -> Outcome:
-        journal = at_rest(tools, wait=request.lock_wait)
-        recorded = last_served(read_chain(tools), tools.settings.environment)
-        if recorded is not None:
-            run.outcome = replace(run.base, version=recorded.version, release_id=recorded.id)
-        rows = compared(tools, recorded)
-        if at_rest(tools, wait=0) != journal:
-            raise Refusal("a run was at work meanwhile", hint="compare again", reason=Reason.LOCKED)
-        for row in rows:
-            tools.reporter.check(row)
-        if recorded is None and not rows:
-            return run.nothing_to_do("nothing is to run here, and nothing does")
-        return told(run.judged(rows, None, Reason.DRIFT))
-
-    return Run(request=request, tools=tools).guarded(body)
-
-
 def take_down(request: Request, tools: Tools) -> Outcome:
     """Take down what serves, and nothing else than the version that was named; or bring it back."""
 
@@ -289,19 +245,3 @@ def chain_if_any(tools: Tools) -> Chain | None:
     except Refusal as refusal:
         tools.reporter.warn(refusal.message)
         return None
-
-
-def preflight(request: Request, tools: Tools) -> Outcome:
-    """Every check before a deploy, without lock and without changing anything."""
-
-    def body(run: Run) -> Outcome:
-        check_request(request, tools)
-        images = named_images(request, tools) if request.version or request.images else {}
-        ground = survey_deploy(request, tools, read_chain(tools), images)
-        facts = variables(described(run.base, request, ground, ()), ground.release)
-        rows = (*standing(tools), *tools.target.preflight(ground.candidate), *tools.listed(facts))
-        for row in rows:
-            tools.reporter.check(row)
-        return run.judged(rows, ground)
-
-    return Run(request=request, tools=tools).guarded(body)

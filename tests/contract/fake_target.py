@@ -28,7 +28,7 @@ from ci_lib.domain.reasons import Reason, Verb
 from ci_lib.domain.running import Health, Running
 from ci_lib.domain.state import Lease, lost_lock
 from ci_lib.domain.target import Candidate, Kept, OneOff, Wanted
-from ci_lib.engine import flow
+from ci_lib.engine import flow, looking
 from ci_lib.engine.tools import Request, Seal, Tools, Variables
 from ci_lib.engine.unlock import unlock
 from ci_lib.ports.protocols import Ran, TimedOut
@@ -551,11 +551,11 @@ _PLAYS = {
     Verb.POST_VERIFY: flow.post_verify,
     Verb.BACKUP: flow.backup,
     Verb.RESTORE: flow.restore,
-    Verb.RESTORE_TEST: flow.restore_test,
+    Verb.RESTORE_TEST: looking.restore_test,
     Verb.PROVISION: flow.provision,
     Verb.FINALIZE: flow.finalize,
-    Verb.DRIFT: flow.drift,
-    Verb.PREFLIGHT: flow.preflight,
+    Verb.DRIFT: looking.drift,
+    Verb.PREFLIGHT: looking.preflight,
     Verb.LOCK: unlock,
 }
 
