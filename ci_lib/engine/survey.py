@@ -258,6 +258,6 @@ def _demand_same(request: Request, current: Release, recorded: Release | None) -
     if request.version and request.version != current.version:
         raise DeployError(
             f"{current.version} serves, not {request.version}",
-            hint=f"name {current.version}, or deploy {request.version} first",
+            hint=f"name {current.version} if that is what you mean; see `history`",
             reason=Reason.CHANGED,
         )

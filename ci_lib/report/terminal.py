@@ -3,7 +3,7 @@
 from functools import partial
 
 from ci_lib.domain.outcome import Mark, Outcome
-from ci_lib.domain.reasons import REASONS
+from ci_lib.domain.reasons import REASONS, Reason
 from ci_lib.domain.schema import SchemaChange
 from ci_lib.domain.text import duration, one_line
 from ci_lib.report.facts import checks_passed, short
@@ -51,5 +51,7 @@ def _joined(text: str) -> str:
 
 def _image(outcome: Outcome, index: int) -> str:
     change = outcome.changes[index]
+    if outcome.reason is Reason.DOWN:
+        return f"{change.image.name} {short(change.image.digest)} ({change.image.label}) → nothing"
     before = f"{short(change.previous_digest)} → " if change.previous_digest else ""
     return f"{change.image.name} {before}{short(change.image.digest)} ({change.image.label})"

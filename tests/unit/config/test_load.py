@@ -157,7 +157,7 @@ def test_a_good_file_is_loaded_with_its_lines(good: str) -> None:
                 "deploy.yml:14: stacks.shop.environments.staging.target: unknown key, known are:"
                 " compose, process, checks,"
                 " verify, hooks, limits, preflight, backup, provision, migration, release, evidence,"
-                " registries, history_name, history_env"
+                " registries, url, history_name, history_env"
             ),
         ),
     ],

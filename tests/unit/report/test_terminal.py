@@ -37,6 +37,10 @@ def test_hostile_text_stays_on_its_line() -> None:
     assert all(len(line.splitlines()) == 1 and "\x1b" not in line for line in terminal(HOSTILE_PARTIAL))
 
 
+def test_what_went_down_goes_to_nothing() -> None:
+    assert "  image:      api abababababab (sha-2) → nothing" in terminal(OUTCOMES["down"])
+
+
 def test_only_green_outcomes_are_marked_as_passed() -> None:
     green = {name for name, outcome in OUTCOMES.items() if mark(outcome) is Mark.PASSED}
     assert green == {
