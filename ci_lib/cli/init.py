@@ -18,6 +18,16 @@ from ci_lib.version import VERSION
 _FORGES = {"github": "v1", "gitlab": f"v{VERSION}"}
 """Each forge, and what of deploy-actions a pipeline there uses when nobody says it."""
 
+_GIVEN = {
+    "gitlab": frozenset(
+        {"CI_DEPLOY_PASSWORD", "CI_DEPLOY_USER", "CI_JOB_TOKEN", "CI_REGISTRY_PASSWORD", "CI_REGISTRY_USER"}
+    )
+}
+"""Credentials that a forge gives to every job. Nobody stores them, and a pipeline's variable beats them.
+
+Source: https://docs.gitlab.com/ci/variables/predefined_variables/
+"""
+
 
 @dataclass(slots=True, kw_only=True)
 class _Done:
@@ -47,7 +57,8 @@ def _init(values: Values, session: Session) -> Found:
     files, done = ProjectFiles(config.parent), _Done()
     own = files.read(STARTER)
     loaded = load(starter() if own is None else own, name=STARTER)
-    names = names_of(loaded, stack=stack_of(values, loaded), library=library, ref=ref)
+    stack, given = stack_of(values, loaded), _GIVEN.get(forge, ())
+    names = names_of(loaded, stack=stack, library=library, ref=ref, given=given)
     wanted = github(names) if forge == "github" else gitlab(names)
     # Everything is read before anything is written: what is in the way is met while nothing has changed.
     there = {path: files.read(path) for path in wanted}

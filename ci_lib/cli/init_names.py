@@ -1,7 +1,7 @@
 """The names of a project that its pipelines are written with, read from deploy.yml."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from ci_lib.config.load import Loaded
@@ -41,18 +41,22 @@ def library_of(text: str, default: str) -> tuple[str, str]:
     return path, ref or default
 
 
-def names_of(loaded: Loaded, *, stack: str, library: str, ref: str) -> Names:
-    """What the pipelines of ``stack`` are about; raises ``ConfigFault`` without a pair of environments."""
+def names_of(
+    loaded: Loaded, *, stack: str, library: str, ref: str, given: Collection[str] = ()
+) -> Names:
+    """What the pipelines of ``stack`` are about; raises ``ConfigFault`` without a pair of environments.
+
+    ``given`` are variables that every job has by itself.
+    """
     config = loaded.config
     staging, production = _pair(config)
     images = config.stacks[stack].images
+    named = dict.fromkeys(name for each in (staging, production) for name in _secrets(loaded, stack, each))
     return Names(
         stack=stack if len(config.stacks) > 1 else "",
         staging=staging,
         production=production,
-        secrets=tuple(
-            dict.fromkeys(name for each in (staging, production) for name in _secrets(loaded, stack, each))
-        ),
+        secrets=tuple(name for name in named if name not in given),
         gate=config.gate is not None,
         builds=any(image.build is not None for image in images.values()),
         library=library,

@@ -42,6 +42,13 @@ def test_staging_can_wait_for_a_person_too() -> None:
     assert {jobs[name]["rules"][-1]["when"] for name in ("deploy:staging", "migrate:staging")} == {"manual"}
 
 
+def test_what_changes_an_environment_waits_for_whoever_holds_its_lock() -> None:
+    jobs = jobs_of(migrate=True)
+    for verb in ("migrate", "deploy", "promote", "rollback"):
+        for name in (name for name in jobs if name.startswith(f"{verb}:")):
+            assert jobs[name]["variables"]["DEPLOY_ACTIONS_LOCK_WAIT"] == 900, name
+
+
 def test_what_is_left_out_of_the_pipeline_is_waited_for_by_nobody() -> None:
     jobs = jobs_of(lint_test=False, build=False, version="1.2.3")
     assert not {"lint-test", "build", "migrate:staging"} & jobs.keys()

@@ -217,6 +217,18 @@ def test_it_says_for_which_environments_to_store_what(tmp_path: Path, forge: str
     assert {"OPS_KEY", "DEPLOY_WEB_KEY"} == set(line.partition(": ")[2].split(", "))
 
 
+def test_what_gitlab_gives_to_every_job_is_neither_stored_nor_taken_away_in_a_merge_request(
+    tmp_path: Path,
+) -> None:
+    login = "{username_env: CI_REGISTRY_USER, password_env: CI_REGISTRY_PASSWORD}"
+    registries = f"    registries: {{registry.example: {login}}}\n"
+    (tmp_path / "deploy.yml").write_text(CONFIG.replace("  shop:\n", f"  shop:\n{registries}"))
+    text = init(tmp_path, "gitlab", "--stack", "shop").output
+    assert "variables to store for qa, on: DEPLOY_WEB_KEY, OPS_KEY\n" in text
+    (asked, _) = rendered((tmp_path / ".gitlab-ci.yml").read_text(), {})["workflow"]["rules"]
+    assert set(asked["variables"]) == {"OPS_KEY", "DEPLOY_WEB_KEY"}
+
+
 def test_a_workflow_that_is_there_is_left_and_the_difference_is_shown(tmp_path: Path) -> None:
     (tmp_path / ".github/workflows").mkdir(parents=True)
     own = tmp_path / ".github/workflows/cd.yml"

@@ -55,6 +55,14 @@ def library(folder: Path) -> tuple[Path, str]:
     return served, git(source, "rev-parse", "HEAD")
 
 
+def with_plugins(home: Path) -> None:
+    """Let jobs whose home is this folder find Docker's plugins: Compose may lie in our own home."""
+    plugins = Path.home() / ".docker/cli-plugins"
+    if plugins.is_dir():
+        (home / ".docker").mkdir()
+        (home / ".docker/cli-plugins").symlink_to(plugins)
+
+
 @dataclass(frozen=True)
 class Ran:
     """A pipeline that has ended."""
@@ -80,12 +88,17 @@ def _safe(job: str) -> str:
 
 @dataclass
 class Caller:
-    """A project on that server; `tools` is what its runner keeps between jobs."""
+    """A project on that server; `tools` is what its runner keeps between jobs.
+
+    `variables` beat all others, as those do that a pipeline is started with; all others beat `predefined`, as
+    they do what GitLab gives to every job.
+    """
 
     folder: Path
     served: Path
     tools: Path
     variables: dict[str, str] = field(default_factory=dict)
+    predefined: dict[str, str] = field(default_factory=dict)
 
     def commit(self, pipeline: str) -> None:
         """Write `.gitlab-ci.yml` and commit everything: the tool sees committed files alone."""
@@ -137,6 +150,7 @@ class Caller:
         path = f"{_node()}:{Path(sys.executable).parent}:{os.environ['PATH']}"
         return {
             **CLEAN,
+            **self.predefined,
             "PATH": path,
             "HOME": str(self.folder.parent),
             "GIT_CONFIG_COUNT": "1",

@@ -7,7 +7,7 @@ import pytest
 
 from tests.integration.conftest import Require
 from tests.integration.databases import POSTGRES, backups, postgres, shop_with
-from tests.integration.gitlab_support import Caller, library, missing
+from tests.integration.gitlab_support import Caller, library, missing, with_plugins
 from tests.lab.components import Registry, docker
 from tests.lab.images import Hello
 
@@ -54,10 +54,7 @@ def test_what_was_built_is_in_the_registry_and_what_was_backed_up_restores(
     (checkout / "app/Dockerfile").write_text(f"FROM {repository}:sha-1\nLABEL made=here\n")
     shutil.copy(shop.folder / "deploy.yml", checkout)
     shutil.copytree(shop.folder / "stacks", checkout / "stacks")
-    plugins = Path.home() / ".docker/cli-plugins"
-    if plugins.is_dir():  # Compose may be there: a job's home is another folder
-        (tmp_path / ".docker").mkdir()
-        (tmp_path / ".docker/cli-plugins").symlink_to(plugins)
+    with_plugins(tmp_path)
     served, sha = library(tmp_path)
     caller = Caller(folder=checkout, served=served, tools=tmp_path_factory.getbasetemp() / "gitlab-tools")
     caller.commit(PIPELINE.replace("COMMIT", sha))
