@@ -61,7 +61,6 @@ class Project:
         words = ("--library", f"org/deploy-actions@{sha}", "--config", str(self.folder / "deploy.yml"))
         told = CliRunner().invoke(cli, ["init", "--ci", "gitlab", *words])
         assert told.exit_code == 0, told.output
-        #        assert "variables to store for staging, production: DEPLOY_SSH_KEY\n" in told.output
         written = (self.folder / ".gitlab-ci.yml").read_text()
         self.caller.commit(written + SEEN.replace("FOLDER", str(self.folder.parent)))
 
