@@ -1,4 +1,5 @@
 """A caller's project whose pipeline runs under real gitlab-ci-local, which needs neither a server nor Docker.
+Jobs in containers: `gitlab_containers.py`.
 
 The library is a repository of its own, served from a folder in place of the server's address. What the tool
 does differently from GitLab is worked around here: it hands its own environment on to jobs, says that this is
@@ -115,17 +116,16 @@ class Caller:
         given = {
             "GITLAB_CI": "true",
             "CI_JOB_TOKEN": "a-token",
-            "XDG_CACHE_HOME": str(self.tools),
-            "BASH_ENV": str(self._place),
+            **self._found,
             **self.variables,
             **variables,
         }
         options = [f"--variable={name}={value}" for name, value in given.items()]
         done = subprocess.run(
             [
-                *(str(MODULES / ".bin" / "gitlab-ci-local"), "--shell-isolation", "--no-artifacts-to-source"),
-                *("--force-shell-executor", "--ignore-schema-paths=#/definitions/tags/minItems"),
-                *(*options, *words),
+                *(str(MODULES / ".bin" / "gitlab-ci-local"), "--no-artifacts-to-source"),
+                "--ignore-schema-paths=#/definitions/tags/minItems",
+                *(*self._executor, *options, *words),
             ],
             cwd=self.folder,
             env=self._env,
@@ -136,6 +136,16 @@ class Caller:
             timeout=240,
         )
         return Ran(code=done.returncode, text=done.stdout, folder=self.folder)
+
+    @property
+    def _executor(self) -> tuple[str, ...]:
+        """How jobs are run: as processes of this machine, whatever their image."""
+        return "--shell-isolation", "--force-shell-executor"
+
+    @property
+    def _found(self) -> dict[str, str]:
+        """What a job finds set because of where it runs."""
+        return {"XDG_CACHE_HOME": str(self.tools), "BASH_ENV": str(self._place)}
 
     @property
     def _place(self) -> Path:

@@ -1,4 +1,4 @@
-"""Images of the tests, built on this machine: `hello`, Debian's databases, a service with migrations.
+"""Images of the tests, built on this machine: `hello`, databases, a service with migrations, a job's Debian.
 
 What was built stays in the engine under `deploy-actions-lab/…` with the hash of its sources as a label, and
 is built again only when they change. A pushed name is removed from the engine at once, so that a deployment
@@ -86,6 +86,11 @@ _MARIADB: Final = System(
     left_out=("/usr/share/mysql/*/*", *(f"/usr/bin/{name}" for name in _TOOLS)),
 )
 _ALEMBIC: Final = System(name="alembic", packages="alembic,python3-psycopg2,python3-pymysql")
+# What docs/how-to/gitlab.md says a job needs, and nothing else but certificates.
+_JOB: Final = System(
+    name="job", packages="python3,python3-pip,python3-venv,git,openssh-client,ca-certificates"
+)
+_HELPER: Final = System(name="helper", packages="rsync")
 
 
 class Hello:
@@ -160,11 +165,23 @@ def build_alembic(version: str, *revisions: str) -> str:
     return name
 
 
+def job_image() -> str:
+    """The local name of a plain image for a job of GitLab: a Debian with what such a job needs."""
+    return _JOB.base()
+
+
+def helper_image() -> str:
+    """The local name of what gitlab-ci-local copies a job's files with, into its container and out of it."""
+    return _HELPER.base()
+
+
 def prepare() -> None:
     """Fetch what is slow to fetch: before the tests, so that no test's own time limit has to allow for it."""
     build_postgres()
     build_mariadb()
     _ALEMBIC.base()
+    job_image()
+    helper_image()
 
 
 def push(local: str, remote: str) -> str:
