@@ -7,8 +7,8 @@ import pytest
 
 LONGEST = (
     *("act", "migrations", "git_store", "restore", "compose", "fleet", "process", "faults", "backup"),
-    *("tutorials", "told_github", "gitlab", "doctor"),
-    *("gitlab_migrate", "gitlab_image", "drift", "plan", "build", "approvals", "git_release", "signed", "way_back", "provision"),
+    *("tutorials", "told_github", "gitlab", "doctor", "gitlab_migrate", "gitlab_image"),
+    *("drift", "plan", "build", "approvals", "git_release", "signed", "way_back", "provision"),
     *("provision_mariadb", "release_record", "examples", "pauses", "ssh", "signed_compose", "take_down"),
 )
 """The files of tests/integration that take longest, in this order; `--durations` of a whole run tells."""

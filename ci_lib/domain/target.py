@@ -111,6 +111,9 @@ class Target(Protocol):
     def preflight(self, candidate: Candidate) -> tuple[CheckResult, ...]:
         """The target's own checks before a deploy, each with value and bound."""
 
+    def removable(self) -> tuple[CheckResult, ...]:
+        """What stands against removing everything that runs, and what would not come back if that failed."""
+
     def apply(self, step: Step) -> StepReport:
         """Perform one step. Every step may be performed again after having been interrupted."""
 

@@ -8,7 +8,7 @@ from ci_lib.domain.errors import Refusal, UsageFault
 from ci_lib.domain.images import Release
 from ci_lib.domain.plan_hash import is_plan_hash
 from ci_lib.domain.reasons import Reason, Verb
-from ci_lib.engine.approvals import signed_off
+from ci_lib.engine.approvals import signed_off, takes_agreement
 from ci_lib.engine.schema import DOWN, KEEP
 from ci_lib.engine.tools import Request, Tools
 from ci_lib.images.requirement import Requirement, Subject
@@ -33,6 +33,8 @@ def check_request(request: Request, tools: Tools) -> None:
             f"in CI {request.verb} to {environment} needs the version: what the approver saw must run",
             hint="pass the version that staging gave as its output",
         )
+    if request.verb is Verb.TAKE_DOWN and not request.version.strip():
+        raise UsageFault("no --version: it says what is to go", hint="`status` names what serves")
     if request.force and requires is None:
         raise UsageFault(f"--force, but {environment} has no `requires:` that it could override")
     if request.plan_hash and not is_plan_hash(request.plan_hash):
@@ -41,13 +43,12 @@ def check_request(request: Request, tools: Tools) -> None:
             hint="paste the whole last line of `plan`, or `plan_hash` of `plan --json`",
         )
     _check_schema(request, tools)
-    production = tools.settings.place.tier == "production"
     gates = {
         "--force": bool(request.force),
         "--skip-checks": request.skip_checks,
         "--schema down": request.schema == DOWN,
         "--backup": bool(request.backup),
-        "take-down of production": request.verb is Verb.TAKE_DOWN and production,
+        f"take-down of {environment}": takes_agreement(request, tools),
     }
     opened = [gate for gate, given in gates.items() if given]
     if opened and len(request.reason.strip()) < MIN_REASON:

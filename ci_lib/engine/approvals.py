@@ -24,9 +24,18 @@ def opened(request: Request, tools: Tools) -> tuple[Gate, ...]:
         Gate.SKIP_CHECKS: request.skip_checks,
         Gate.SCHEMA: request.schema == DOWN,
         Gate.BACKUP: bool(request.backup),
-        Gate.TAKE_DOWN: request.verb is Verb.TAKE_DOWN and tools.settings.place.tier == "production",
+        Gate.TAKE_DOWN: takes_agreement(request, tools),
     }
     return tuple(gate for gate, given in gates.items() if given)
+
+
+def takes_agreement(request: Request, tools: Tools) -> bool:
+    """Whether a stack is taken down where that takes somebody else: in production, or as a policy says.
+
+    The tier stands in deploy.yml, which a policy does not trust.
+    """
+    held = tools.settings.place.tier == "production" or Gate.TAKE_DOWN in tools.demand.gates
+    return held and request.verb is Verb.TAKE_DOWN
 
 
 def proved(

@@ -12,6 +12,7 @@ from ci_lib.engine.choose import references
 from ci_lib.engine.naming import named_images, verified_tag
 from ci_lib.engine.survey import read_chain
 from ci_lib.engine.tools import Request, Tools
+from ci_lib.records.ledger import last_served
 from ci_lib.records.statement import approval
 from ci_lib.records.trust import Approver
 
@@ -73,6 +74,8 @@ def _subjects(request: Request, tools: Tools, consent: Consent) -> tuple[str, ..
         if not consent.backup:
             raise UsageFault("no --backup", hint="name the backup that is to be put back")
         return (consent.backup,)
+    if consent.gate is Gate.TAKE_DOWN:
+        return _serving(request, tools)
     if consent.gate is not Gate.SIGN_OFF:  # whatever the tag means now: that is what would be let in
         forced = replace(request, force=request.version or "digest")
         return tuple(image.digest for image in named_images(forced, tools).values())
@@ -87,3 +90,12 @@ def _subjects(request: Request, tools: Tools, consent: Consent) -> tuple[str, ..
             hint="sign off what passed there: see `verified show`",
         )
     return tuple(found.values())
+
+
+def _serving(request: Request, tools: Tools) -> tuple[str, ...]:
+    """The digests of what serves by the ledger: its images may be gone from the registry long since."""
+    release = last_served(read_chain(tools), tools.settings.environment)
+    if release is None or release.version != request.version:
+        serves = f"{release.version} serves" if release else "nothing serves"
+        raise UsageFault(f"{serves} in {tools.settings.environment}, by the ledger", hint="see `history`")
+    return tuple(image.digest for image in release.images)

@@ -67,7 +67,9 @@ class _Cut:
 
     def hosts(self, tools: Tools, done: HostsDone, status: Status) -> tuple[HostResult, ...]:
         """A row for each of several hosts."""
-        before = before_of(self.plan, tools.settings.several, self.release)
+        hosts = dict.fromkeys(host for step in self.plan for host in step.hosts)
+        every = hosts if self.base.verb is Verb.TAKE_DOWN else tools.settings.several
+        before = before_of(self.plan, every, self.release)
         return host_results(before, self.release, done, status)
 
 

@@ -12,8 +12,11 @@ from ci_lib.engine.tools import Tools
 from ci_lib.plan.ground import instances, strangers
 from ci_lib.ports.protocols import PortFault
 
-_POLL = 1.0
+_POLL = 2.0
 """Seconds between two looks at what is going away."""
+
+_LOOKS = 2
+"""Looks that find nothing: something else may start again what has just gone."""
 
 _Identity = tuple[tuple[str, str, int, bool], ...]
 
@@ -47,29 +50,31 @@ class Examiner:
             self._identity.pop(host, None)
 
     def _preflight(self, step: Step) -> StepReport:
-        backup = str(step.args.get("backup", ""))
-        if self._candidate is None:
-            raise StepFault("preflight has nothing to look at", reason=Reason.BUG)
-        if backup and self._tools.backups is not None:
-            results = self._tools.backups.preflight(backup)
-        else:
-            results = (
-                *self._tools.target.preflight(self._candidate),
-                *self._tools.listed(self._variables),
-            )
+        args = _on(step, self._hosts(step)[0]).args
+        results, reason, hint = self._looked(str(args.get("backup", "")), down=bool(args.get("down")))
         self.preflight.extend(results)
         for result in results:
             self._tools.reporter.check(result)
         failed = [check for check in results if check.mark is Mark.FAILED]
         if failed:
-            raise StepFault(
-                objections(failed),
-                hint="nothing was changed; take another of `backup --list`"
-                if backup
-                else "nothing was changed; set it right, or change what `preflight:` and `release:` demand",
-                reason=Reason.RESTORE if backup else Reason.PREFLIGHT,
-            )
+            raise StepFault(objections(failed), hint=f"nothing was changed; {hint}", reason=reason)
         return StepReport()
+
+    def _looked(self, backup: str, *, down: bool) -> tuple[tuple[CheckResult, ...], Reason, str]:
+        """What stands against putting a backup back, against removing all, or against the candidate.
+
+        Also the reason to stop for it, and what to do about it.
+        """
+        target = self._tools.target
+        if backup and self._tools.backups is not None:
+            rows = self._tools.backups.preflight(backup)
+            return rows, Reason.RESTORE, "take another of `backup --list`"
+        if down:
+            return target.removable(), Reason.PREFLIGHT, "remove by hand what does not belong there"
+        if self._candidate is None:
+            raise StepFault("preflight has nothing to look at", reason=Reason.BUG)
+        rows = (*target.preflight(self._candidate), *self._tools.listed(self._variables))
+        return rows, Reason.PREFLIGHT, "set it right, or change what `preflight:` and `release:` demand"
 
     def _prove(self, step: Step) -> StepReport:
         """Digest by digest; the second proof of a plan also shows that nothing restarted in between.
@@ -89,18 +94,22 @@ class Examiner:
         return step.hosts or (step.host or self._tools.settings.host,)
 
     def _gone(self, step: Step, target: Target, host: str) -> None:
-        """Return when nothing is there any more, running or not; raise ``StepFault`` if it stays."""
+        """Return when two looks in a row have found nothing; raise ``StepFault`` if anything stays."""
         clock = self._tools.clock
         deadline = clock.monotonic() + step.time_limit
-        while running := target.observe():
-            if clock.monotonic() >= deadline:
+        empty = 0
+        while empty < _LOOKS:
+            running = target.observe()
+            empty = 0 if running else empty + 1
+            if running and clock.monotonic() >= deadline:
                 names = ", ".join(sorted({item.workload or item.instance[:12] for item in running}))
                 where = f" on {host}" if host else ""
                 raise StepFault(
                     f"still there{where} after {step.time_limit:.0f} s: {names}",
                     hint="does something else start them again? see `status`",
                 )
-            clock.sleep(_POLL)
+            if empty < _LOOKS:
+                clock.sleep(_POLL)
 
     def _proved(self, step: Step, target: Target, host: str) -> None:
         """Raise ``StepFault`` unless just what is wanted runs, and the same as when it was seen before."""

@@ -13,19 +13,19 @@ from ci_lib.domain.outcome import Outcome, Return
 from ci_lib.domain.reasons import HALF_WAY, Reason, Status, Verb
 from ci_lib.domain.state import Lease
 from ci_lib.engine.admit import check_backup, check_request
+from ci_lib.engine.down import survey_down
 from ci_lib.engine.lock import holding
 from ci_lib.engine.naming import named_images
 from ci_lib.engine.proposal import demand_approved
 from ci_lib.engine.recover import recover, unfinished
 from ci_lib.engine.restoring import (
-    demand_ours,
     planned,
     survey_restore,
     survey_rollback_with_data,
 )
 from ci_lib.engine.run import Run
 from ci_lib.engine.schema import KEEP
-from ci_lib.engine.survey import is_down, read_chain, survey_deploy, survey_rollback, survey_serving
+from ci_lib.engine.survey import read_chain, survey_deploy, survey_rollback, survey_serving
 from ci_lib.engine.tools import Request, Tools
 from ci_lib.plan.deploy import deploy as deploy_plan
 from ci_lib.plan.deploy import migration as migration_plan
@@ -186,10 +186,9 @@ def take_down(request: Request, tools: Tools) -> Outcome:
         check_request(request, tools)
         with holding(tools, wait=request.lock_wait) as lease:
             chain = run.ledger_of(lease)
-            if is_down(tools):
+            ground = survey_down(request, tools, chain)
+            if ground is None:
                 return run.nothing_to_do("nothing was running")
-            ground = survey_serving(request, tools, chain)
-            demand_ours(tools, Reason.CHANGED)
             return run.carry_out(lease, ground, taken_down(ground))
 
     return Run(request=request, tools=tools).guarded(body)

@@ -47,8 +47,9 @@ def recover(tools: Tools, lease: Lease, chain: Chain | None) -> Outcome | None:
     _settle(tools)
     begin = entries[0]
     if entries[-1]["event"] == "unrecorded":
-        late = partial(record_late, tools, lease, known(tools, begin), entries[-1])
-        return None if chain is None else late(chain)
+        if chain is None:
+            return None
+        return record_late(tools, lease, known(tools, begin), entries[-1], chain)
     if chain is not None and ledger.is_closed(chain, begin["intent"]):
         end_journal(tools, lease, {"event": "end", "status": "recorded"})
         return None
@@ -108,5 +109,6 @@ def _notes(intent: Record | None) -> Notes:
     """The gates that an interrupted run had opened: whatever became of it, they were open."""
     if intent is None:
         return Notes()
-    justified = {key: text for key in ("backup", "reason", "approver") if (text := intent.text(key))}
+    told = {key: intent.text(key) for key in ("backup", "reason", "approver")}
+    justified = {key: text for key, text in told.items() if text or told["backup"]}
     return Notes(forced=intent.text("forced"), skipped=intent.text("skipped"), justified=justified)

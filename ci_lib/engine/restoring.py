@@ -47,7 +47,7 @@ def survey_restore(request: Request, tools: Tools) -> Ground:
     """What a restore stands on: the release that serves, whatever its services are doing now."""
     named(tools, request.backup)
     ground = survey_serving(request, tools, None)
-    demand_ours(tools, Reason.RESTORE)
+    _demand_ours(tools)
     return replace(ground, skip_checks=request.skip_checks)
 
 
@@ -60,7 +60,7 @@ def survey_rollback_with_data(request: Request, tools: Tools, chain: Chain | Non
             raise StepFault(f"backup {saved.name} names no release", hint=hint, reason=Reason.RESTORE)
         _demand_kept(saved, tools)
         request = replace(request, version=saved.release.id)
-    demand_ours(tools, Reason.RESTORE)
+    _demand_ours(tools)
     return survey_rollback(request, tools, chain)
 
 
@@ -78,11 +78,11 @@ def _demand_kept(saved: Saved, tools: Tools) -> None:
     )
 
 
-def demand_ours(tools: Tools, reason: Reason) -> None:
-    """Raise ``DeployError`` (``reason``) for what was not deployed by us, and cannot be started again."""
+def _demand_ours(tools: Tools) -> None:
+    """What was not deployed by us cannot be started again from what is remembered."""
     if not any(item.current for item in tools.target.kept()):
         raise DeployError(
-            f"what runs in {tools.settings.environment} was not deployed by deploy-actions",
+            f"nothing runs in {tools.settings.environment} that deploy-actions has deployed",
             hint="deploy once, then run this again",
-            reason=reason,
+            reason=Reason.RESTORE,
         )

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from ci_lib.domain.errors import ConfigFault, DeployError, UsageFault
+from ci_lib.domain.errors import ConfigFault, DeployError, StepFault, UsageFault
 from ci_lib.domain.images import Image, Release
 from ci_lib.domain.reasons import Reason
 from ci_lib.domain.running import Running
@@ -15,6 +15,7 @@ from ci_lib.engine.schema import rehearsed, way_back
 from ci_lib.engine.tools import Request, Tools
 from ci_lib.images.rule import Basis, VerifiedImage, exempt
 from ci_lib.plan.ground import Ground, HostGround, instances
+from ci_lib.plan.parts import saves
 from ci_lib.records import ledger, proofs
 from ci_lib.records.chain import Chain, check
 
@@ -89,13 +90,32 @@ def survey_deploy(request: Request, tools: Tools, chain: Chain, named: Mapping[s
     verified = admit(request, tools, chain, candidate.release, named)
     ground = _ground(tools, now, candidate, verified, chain)
     ground = replace(ground, only=only, skip_checks=request.skip_checks)
+    demand_saved(ground, chain)
     heads = rehearsed(request, tools, chain, candidate.release) if ground.migrates else ()
     return replace(ground, rehearsed=heads)
+
+
+def demand_saved(ground: Ground, chain: Chain) -> None:
+    """Raise ``StepFault`` (BACKUP) where data have to be saved first, and nothing runs to have them from.
+
+    A stack that was taken down has left its data, and no first release finds any.
+    """
+    down = ledger.taken_down(chain, ground.settings.environment)
+    if ground.previous is not None or down is None or down.id == ground.release.id or not saves(ground):
+        return
+    raise StepFault(
+        f"the data that {down.version} left when it was taken down have to be saved before "
+        f"{ground.release.version} gets them, and nothing runs that they could be had from",
+        hint=f"bring it back (`rollback --version {down.version}`), then deploy {ground.release.version}",
+        reason=Reason.BACKUP,
+    )
 
 
 def survey_rollback(request: Request, tools: Tools, chain: Chain | None) -> Ground:
     """What a rollback stands on; without a ledger (``chain`` is None) the target's own memory serves."""
     now = surveyed(tools)
+    if request.only and now.release is None:
+        raise UsageFault("--only, and nothing serves that it could change", hint="go back to a whole release")
     _demand_one(now, request.only)
     environment = tools.settings.environment
     kept = {item.release.id: item for item in tools.target.kept()}
@@ -157,12 +177,14 @@ def _remembered(tools: Tools, kept: Iterable[Kept]) -> Iterator[ledger.Deployed]
         )
 
 
-def survey_serving(request: Request, tools: Tools, chain: Chain | None) -> Ground:
-    """What a verb stands on that only looks at what serves.
+def survey_serving(
+    request: Request, tools: Tools, chain: Chain | None, now: Serving | None = None
+) -> Ground:
+    """What a verb stands on that changes no release; ``now`` is what serves, where that is known.
 
     With ``chain``, raises ``DeployError`` (CHANGED) when the ledger or ``--version`` names another release.
     """
-    now = surveyed(tools)
+    now = now or surveyed(tools)
     if now.release is None:
         raise DeployError(
             f"nothing serves {tools.settings.stack} in {tools.settings.environment}",
@@ -187,12 +209,6 @@ def survey_serving(request: Request, tools: Tools, chain: Chain | None) -> Groun
     return replace(
         ground, adopted=None, hosts=tuple(replace(host, adopted=None) for host in ground.hosts)
     )
-
-
-def is_down(tools: Tools) -> bool:
-    """Whether nothing is there, and nothing is remembered to serve."""
-    now = surveyed(tools)
-    return now.release is None and not now.running
 
 
 def _as_it_runs(tools: Tools, release: Release, running: tuple[Running, ...]) -> Candidate:

@@ -70,6 +70,12 @@ def backup_before_migration(ground: Ground) -> Plan:
     return (replace(step, args={**step.args, "name": "before the migration", "if_pending": pending}),)
 
 
+def saves(ground: Ground) -> bool:
+    """Whether databases are dumped before this release gets at them."""
+    settings = ground.settings.settings.backup
+    return bool(settings.databases) and (settings.enabled is True or (_saves(ground) and ground.migrates))
+
+
 def _saves(ground: Ground) -> bool:
     """Whether the data are saved before their schema changes."""
     enabled = ground.settings.settings.backup.enabled

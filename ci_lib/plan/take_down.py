@@ -15,7 +15,11 @@ def taken_down(ground: Ground) -> Plan:
 
 
 def _host(ground: Ground) -> Plan:
+    limit = ground.settings.settings.limits.prepare
+    look = Step(
+        kind=StepKind.PREFLIGHT, host=ground.settings.host, args={"down": True}, time_limit=limit
+    )
     down = replace(take_down(ground), undo=going_back(ground, failed=""))
     # Without a release it is proved that everything is gone, for which not every target waits by itself.
     gone = Step(kind=StepKind.PROVE, host=down.host, time_limit=down.time_limit)
-    return (down, gone)
+    return (look, down, gone)

@@ -115,12 +115,34 @@ def last_served(chain: Chain, environment: str) -> Release | None:
             continue
         if served(record) and record.body.get("release"):
             return Release.from_json(record.body["release"])
-        if record.body["type"] == Verb.TAKE_DOWN and record.text("status") == Status.PASSED:
+        if _went_down(record):
             return None
-        rollback = record.body.get("rollback")
-        if rollback and rollback["proved"] and record.body.get("previous"):
+        if _came_back(record):
             return Release.from_json(record.body["previous"])
     return None
+
+
+def taken_down(chain: Chain, environment: str) -> Release | None:
+    """The release that was taken down in an environment; None where another one has served since."""
+    for record in records(chain, '"phase":"outcome"', f'"environment":"{environment}"'):
+        if record.text("environment") != environment:
+            continue
+        if _went_down(record):
+            return Release.from_json(record.body["release"])
+        if served(record) or _came_back(record):
+            return None
+    return None
+
+
+def _went_down(record: Record) -> bool:
+    body = record.body
+    done = body["type"] == Verb.TAKE_DOWN and record.text("status") == Status.PASSED
+    return done and bool(body.get("release"))
+
+
+def _came_back(record: Record) -> bool:
+    rollback = record.body.get("rollback")
+    return bool(rollback and rollback["proved"] and record.body.get("previous"))
 
 
 def served(record: Record) -> bool:

@@ -29,7 +29,8 @@ def history_lines(body: Mapping[str, Any], *, stack: str, environment: str) -> t
     back = body.get("rollback")
     if back and kind not in (Verb.FINALIZE, Verb.RESTORE):
         ended = "success" if back["proved"] else "fail"
-        cause = f"automatic, after {body['version']} failed"
+        what = "taking it down" if kind == Verb.TAKE_DOWN else str(body["version"])
+        cause = f"automatic, after {what} failed"
         lines.append(_line(when, stack, environment, "rollback", back["version"] or "none", ended, cause))
     return tuple(lines)
 

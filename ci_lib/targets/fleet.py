@@ -149,6 +149,11 @@ class HostFleet:
         found = self._all(lambda driver: driver.preflight(candidate))
         return tuple(named(check, host) for host, checks in found.items() for check in checks)
 
+    def removable(self) -> tuple[CheckResult, ...]:
+        """The rows of every host, each named with its host."""
+        found = self._all(lambda driver: driver.removable())
+        return tuple(named(check, host) for host, checks in found.items() for check in checks)
+
     def apply(self, step: Step) -> StepReport:
         """Perform a step on its hosts; one without hosts is of a time when there was one host."""
         hosts = step.hosts or (step.host,)

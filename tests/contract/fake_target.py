@@ -198,6 +198,9 @@ class FakeTarget:
     def preflight(self, candidate: Candidate) -> tuple[CheckResult, ...]:
         return self._world.preflight
 
+    def removable(self) -> tuple[CheckResult, ...]:
+        return self._world.removable
+
     def apply(self, step: Step) -> StepReport:
         world = self._world
         world.applied.append(step.name)
@@ -396,6 +399,7 @@ class World:
     restarting: bool = False
     preflight: tuple[CheckResult, ...] = ()
     drifted: tuple[CheckResult, ...] = ()
+    removable: tuple[CheckResult, ...] = ()
     listed: tuple[CheckResult, ...] = ()
     listed_for: list[Variables] = field(default_factory=list)
     needs: tuple[str, ...] = ()

@@ -111,7 +111,7 @@ def _job_inputs(command: Command, job: Job) -> Iterator[Input]:
         told = "While nobody has pressed it the pipeline goes on, and its failure is a warning there."
         yield Input(name="allow-failure", type="boolean", default=True, description=told)
     yield Input(name="tags", type="array", default=[], description="Tags of the runner.")
-    image = "Image with Python ≥ 3.11 (pip, venv), bash, git and what the verb calls; a shell runner does not use it."
+    image = "Image with Python ≥ 3.11 (pip, venv), bash, git, and what the verb calls."
     yield Input(name="job-image", default=IMAGE, description=image)
 
 

@@ -24,7 +24,7 @@ files: {branch: main}
 environments:
   production:
     requires: {environment: staging}
-    approvals: {gates: [force], by: [signature, file]}
+    approvals: {gates: [force, take-down], by: [signature, file]}
 """
 
 
@@ -116,6 +116,16 @@ def test_a_signed_approval_lets_one_release_in_once(guarded: Guarded) -> None:
     again = guarded.force("v3", ends=12)
     assert "it was used at" in again["failure"]["cause"]
     assert any("it was used at" in row["value"] for row in again["rule"])
+
+
+def test_a_signed_approval_takes_down_what_serves_though_its_builds_are_gone(guarded: Guarded) -> None:
+    place = ("--environment", "production", "--version", "v1")
+    down = ("take-down", *place, *WHY)
+    assert "take-down needs an approval" in guarded.run(*down, ends=12)
+    (guarded.project.folder / "builds/hello/v1").rename(guarded.project.folder / "gone")
+    assert "by the ledger" in guarded.approve("v3", *WHY, "--gate", "take-down", ends=2)
+    assert "bob approves of take-down in production" in guarded.approve("v1", *WHY, "--gate", "take-down")
+    assert "hello production is down" in guarded.run(*down, **guarded.ci)
 
 
 @pytest.mark.parametrize(

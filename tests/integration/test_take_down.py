@@ -28,6 +28,10 @@ def source(shop: Shop) -> Path:
     return shop.folder / "stacks" / "shop"
 
 
+def state(shop: Shop) -> Path:
+    return shop.run_dir("staging") / ".deploy-actions"
+
+
 def everything(shop: Shop) -> str:
     """All containers and networks of the project."""
     label = f"label=com.docker.compose.project={shop.project}-staging"
@@ -35,6 +39,8 @@ def everything(shop: Shop) -> str:
 
 
 def test_containers_and_networks_go_and_all_comes_back_with_its_data(shop: Shop) -> None:
+    for words in (("-d", "nginx", "sleep", "300"), ("--name", f"{shop.project}-done", "nginx", "true")):
+        docker("compose", "--project-directory", str(shop.run_dir("staging")), "run", *words)
     down = shop.call("take-down", "staging", "--version", "sha-1")
     assert (down.code, down.status, down.result["reason_code"]) == (0, "passed", "down"), down
     assert everything(shop) == ""
@@ -78,6 +84,14 @@ def test_a_release_that_fails_afterwards_leaves_it_down_with_the_files_of_before
     shop.stack = {}
     (source(shop) / "only-in-2.conf").unlink()
     shop.write()
+    shop.stack = {"hooks": {"before_switch": [["sh", "-c", f"echo other > {state(shop)}/next.for"]]}}
+    shop.write()
+    early = shop.call("deploy", "staging", "--version", "sha-2")
+    assert (early.code, early.result["reason_code"]) == (20, "taken_down"), early
+    assert (shop.run_dir("staging") / "only-in-1.conf").exists(), "the switch had not come so far"
+
+    shop.stack = {}
+    shop.write()
     assert shop.call("deploy", "staging", "--version", "sha-2").code == 0
     assert not (shop.run_dir("staging") / "only-in-1.conf").exists(), "it is still known whose file that was"
 
@@ -102,3 +116,32 @@ def test_what_a_person_started_again_is_not_overlooked(shop: Shop) -> None:
     shop.release("sha-2")
     assert shop.call("deploy", "staging", "--version", "sha-2").code == 0
     assert shop.version("staging", "nginx") == "web-sha-2"
+
+
+def test_what_would_not_come_back_is_named_and_a_project_that_was_renamed_is_not_overlooked(
+    shop: Shop,
+) -> None:
+    written = (shop.folder / "deploy.yml").read_text()
+    renamed = written.replace(f'"{shop.project}-{{environment}}"', f'"{shop.project}-new-{{environment}}"')
+    assert renamed != written
+    (shop.folder / "deploy.yml").write_text(renamed)
+    refused = shop.call("take-down", "staging", "--version", "sha-1")
+    assert (refused.code, refused.result["reason_code"]) == (4, "changed"), refused
+    moved = shop.call("deploy", "staging", "--version", "sha-1")
+    assert moved.code == 0, moved
+    stopped = shop.call("take-down", "staging", "--version", "sha-1")
+    assert (stopped.code, stopped.result["reason_code"]) == (3, "preflight"), stopped
+    assert f"nginx-1 of {shop.project}-staging" in stopped.result["failure"]["cause"]
+    docker("compose", "-p", f"{shop.project}-staging", "down")
+
+    shop.services["nginx"] |= {"volumes": ["data:/data", "/nameless"]}
+    shop.write()
+    (shop.folder / "deploy.yml").write_text(renamed)
+    shop.release("sha-2")
+    assert shop.call("deploy", "staging", "--version", "sha-2").code == 0
+    down = shop.call("take-down", "staging", "--version", "sha-2")
+    assert down.code == 0, down
+    rows = {row["name"]: (row["mark"], row["value"]) for row in down.result["preflight"]}
+    mark, value = rows["volumes without a name"]
+    assert (mark, value.startswith("nginx /nameless (")) == ("warned", True)
+    docker("volume", "inspect", *docker("volume", "ls", "-q", "--filter", f"name={value[17:29]}").split())

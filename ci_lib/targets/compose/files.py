@@ -46,13 +46,13 @@ cat before.tmp/paths before.tmp/gone | while IFS= read -r path; do
   else printf '%s\n' "$path" >> before.tmp/absent; fi
 done
 [ ! -e current.layout ] || cp current.layout before.tmp/layout
-[ ! -e down ] || cp current before.tmp/down
+[ ! -e down ] || [ ! -e current ] || cp current before.tmp/down
 printf '%s\n' "$3" > before.tmp/for; mv before.tmp before
 if [ -n "$5" ] && [ ! -d "releases/$4" ]; then
   rm -rf new.tmp; mkdir new.tmp; cp -pR before/files new.tmp/files; printf '%s\n' "$5" > new.tmp/release.json
   : > new.tmp/good; mv new.tmp "releases/$4"
 fi
-[ -z "$9" ] || [ ! -d "releases/$4" ] || : > "releases/$4/left"
+[ -z "$9" ] || [ -z "$4" ] || [ ! -d "releases/$4" ] || : > "releases/$4/left"
 rm -rf new.tmp; mkdir -p new.tmp/files; printf '%s\n' "$7" > new.tmp/release.json
 printf '%s' "$8" > new.tmp/layout; cat > new.tmp/settings.json
 while IFS= read -r path; do put "$path" next new.tmp/files; done < before/paths
@@ -66,7 +66,8 @@ printf '%s\n' "$3" > current.tmp; mv current.tmp current; touch "releases/$3"; r
 """
 
 # $1 run directory, $2 state, $3 id of the release that failed, $4 id of the one to bring back; without one
-# the files are those of what had been taken down before, if anything was.
+# the files are those of what had been taken down before, if anything was. `before` of another release: the
+# switch had not come as far as to touch anything.
 _RESTORE = _PUT + r"""
 set -eu; umask 022; run=$1; cd "$2"; was=
 if [ -d before ] && [ "$(cat before/for)" = "$3" ]; then
@@ -79,7 +80,7 @@ fi
 if [ -n "$4" ]; then
   rm -f "releases/$4/left"; printf '%s\n' "$4" > current.tmp; mv current.tmp current; rm -f down
 elif [ -n "$was" ]; then : > down; printf '%s\n' "$was" > current.tmp; mv current.tmp current
-else rm -f current down; fi
+elif [ ! -e down ]; then rm -f current; fi
 """
 
 
@@ -115,8 +116,11 @@ def restore(site: Site, *, failed: str, previous: str) -> None:
 
 
 def leave(site: Site) -> None:
-    """Remember that the release whose files lie in the run directory was taken down."""
-    ran = site.change("touch", f"{site.state}/down", limit=LOOK)
+    """Remember that the release whose files lie in the run directory was taken down.
+
+    What the switch to it had replaced is forgotten: no release that fails later goes back to that.
+    """
+    ran = site.change("sh", "-c", 'set -eu; cd "$1"; : > down; rm -rf before', "sh", site.state, limit=LOOK)
     demand(ran, f"could not write into {site.state}")
 
 

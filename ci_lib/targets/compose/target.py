@@ -12,7 +12,7 @@ from ci_lib.domain.reasons import Reason
 from ci_lib.domain.running import Health, Running
 from ci_lib.domain.target import Candidate, Kept, OneOff, Wanted
 from ci_lib.ports.protocols import Ran
-from ci_lib.targets.compose import files, images, preflight
+from ci_lib.targets.compose import files, images, preflight, removal
 from ci_lib.targets.compose.backup import backup
 from ci_lib.targets.compose.commands import up
 from ci_lib.targets.compose.compare import compare
@@ -107,6 +107,10 @@ class ComposeTarget:
         if current is not None and kept is None:
             rows.append(files.adoptable(self._site))
         return tuple(rows)
+
+    def removable(self) -> tuple[CheckResult, ...]:
+        """What stands against removing the whole project."""
+        return removal.removable(self._site, set(self._services()))
 
     def drift(self, release: Release) -> tuple[CheckResult, ...]:
         """Pin, labels and files against what the switch to the release put there."""
@@ -226,7 +230,13 @@ class ComposeTarget:
         return StepReport()
 
     def _take_down(self, step: Step) -> StepReport:
-        """Remove all containers, but those that a failed first release had found; volumes stay, as ever."""
+        """Remove everything; after a first release that failed, only what it had not found. Volumes stay."""
+        failed = str(step.args["failed"])
+        if not failed:
+            removal.remove(self._site, limit=step.time_limit)
+            files.leave(self._site)
+            self._changing()
+            return StepReport()
         known = set(step.args["known"])
         gone = [item.instance for item in self.observe() if item.instance not in known]
         if known and gone:
@@ -235,11 +245,8 @@ class ComposeTarget:
             # By project name alone: the files may not have reached the run directory.
             argv = ("env", *self._site.environment, "docker", "compose", "-p", self._site.project, "down")
         if gone:
-            demand(self._site.change(*argv, limit=step.time_limit), "the containers cannot be removed")
-        if failed := step.args["failed"]:
-            files.restore(self._site, failed=failed, previous="")
-        else:
-            files.leave(self._site)
+            demand(self._site.change(*argv, limit=step.time_limit), "the failed release cannot be removed")
+        files.restore(self._site, failed=failed, previous="")
         self._changing()
         return StepReport()
 

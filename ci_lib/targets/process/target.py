@@ -107,6 +107,10 @@ class ProcessTarget:
         del release
         return ()
 
+    def removable(self) -> tuple[CheckResult, ...]:
+        """Nothing: what runs is known from what was started, and starts again in the same way."""
+        return ()
+
     def apply(self, step: Step) -> StepReport:
         """Perform a step."""
         if step.kind is StepKind.AWAIT_SERVING:  # it only looks

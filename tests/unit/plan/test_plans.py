@@ -146,7 +146,8 @@ def test_nothing_that_runs_is_touched_before_the_step_with_the_way_back() -> Non
 
 
 def test_taking_down_leaves_the_files_and_its_way_back_starts_what_served() -> None:
-    down, proof = PLANS["take-down"]
+    look, down, proof = PLANS["take-down"]
+    assert (look.name, look.args) == ("preflight", {"down": True})
     assert (down.args["failed"], down.args["known"]) == ("", [])
     assert names(down.undo) == ["restore", "await_serving", "prove"]
     assert {step.release for step in down.undo} == {OLD}
