@@ -51,7 +51,11 @@ def test_the_three_scenarios_run_over_ssh(remote: Shop) -> None:
     assert (last.code, last.result["version"]) == (0, "sha-1"), last
     back = remote.call("rollback", "staging", "--version", "sha-2")
     assert (back.code, back.status) == (0, "deployed"), back
-    assert (remote.records / "deploy-history.log").read_text().count("\n") == 8
+    down = remote.call("take-down", "staging", "--version", "sha-2")
+    assert (down.code, down.result["reason_code"]) == (0, "down"), down
+    assert [remote.containers("staging", name) for name in ("backend", "worker", "nginx", "init")] == [[]] * 4
+    assert remote.version("production", "backend") == "sha-1"
+    assert (remote.records / "deploy-history.log").read_text().count("\n") == 9
     assert remote.env["DEPLOY_KEY"][40:80] not in "".join(
         path.read_text() for path in (remote.folder / "evidence").rglob("*") if path.is_file()
     )
