@@ -6,7 +6,7 @@ from difflib import unified_diff
 from pathlib import Path
 
 from ci_lib.cli.console import Session, Values, stack_of
-from ci_lib.cli.init_files import INCLUDED, ROOT_FILE, STARTER, github, gitlab, starter
+from ci_lib.cli.init_files import INCLUDED, ROOT_FILE, STARTER, TOKEN, github, gitlab, starter
 from ci_lib.cli.init_names import Names, library_of, names_of
 from ci_lib.cli.look import Found, look
 from ci_lib.config.load import load
@@ -19,13 +19,16 @@ _FORGES = {"github": "v1", "gitlab": f"v{VERSION}"}
 """Each forge, and what of deploy-actions a pipeline there uses when nobody says it."""
 
 _GIVEN = {
+    "github": frozenset({"GITHUB_ACTOR"}),
     "gitlab": frozenset(
         {"CI_DEPLOY_PASSWORD", "CI_DEPLOY_USER", "CI_JOB_TOKEN", "CI_REGISTRY_PASSWORD", "CI_REGISTRY_USER"}
-    )
+    ),
 }
-"""Credentials that a forge gives to every job. Nobody stores them, and a pipeline's variable beats them.
+"""Names and credentials that a forge puts into the environment of every job: nobody stores them.
 
-Source: https://docs.gitlab.com/ci/variables/predefined_variables/
+On GitLab a pipeline's variable would beat them.
+Sources: https://docs.gitlab.com/ci/variables/predefined_variables/,
+https://docs.github.com/en/actions/reference/workflows-and-actions/variables#default-environment-variables
 """
 
 
@@ -57,7 +60,7 @@ def _init(values: Values, session: Session) -> Found:
     files, done = ProjectFiles(config.parent), _Done()
     own = files.read(STARTER)
     loaded = load(starter() if own is None else own, name=STARTER)
-    stack, given = stack_of(values, loaded), _GIVEN.get(forge, ())
+    stack, given = stack_of(values, loaded), _GIVEN[forge]
     names = names_of(loaded, stack=stack, library=library, ref=ref, given=given)
     wanted = github(names) if forge == "github" else gitlab(names)
     # Everything is read before anything is written: what is in the way is met while nothing has changed.
@@ -112,7 +115,7 @@ def _told(done: _Done, names: Names, forge: str) -> str:
     rows = [("written", done.written), ("changed", done.changed), ("as it was", done.unchanged)]
     lines = [f"{word}: {path}" for word, paths in rows for path in paths]
     lines += [f"left alone: {path}; what to add:\n\n{text}" for path, text in done.left.items()]
-    secrets = ", ".join(names.secrets)
+    secrets = ", ".join(name for name in names.secrets if name != TOKEN)
     if secrets:
         kind, looks = ("secrets", f", {names.production}-look") if forge == "github" else ("variables", "")
         lines.append(f"{kind} to store for {names.staging}, {names.production}{looks}: {secrets}")

@@ -21,6 +21,9 @@ _USES = re.compile(r"^ +uses: org/deploy-actions/([\w-]+)@v1.*\n +with:\n( +)", 
 _GITLAB = re.compile(
     r"^ +file: /templates/\.gitlab-ci/([\w-]+)\.yml\n(?: +.*\n)*? +inputs:\n( +)", re.MULTILINE
 )
+TOKEN = "GITHUB_TOKEN"  # noqa: S105 - a name
+"""What GitHub makes a secret of in each job by itself, with what its workflow permits."""
+
 _KEY = re.compile(r"^( *)DEPLOY_SSH_KEY: (\$\{\{ secrets\.|\$)(DEPLOY|PLAN)_SSH_KEY( \}\}|)\n", re.MULTILINE)
 _EMPTY = re.compile(r"^( +)(?:env|variables):\n(?!\1 )", re.MULTILINE)
 _ENVIRONMENT = re.compile(
@@ -67,7 +70,7 @@ def _with_stack(found: re.Match[str], names: Names) -> str:
 
 def _key_lines(found: re.Match[str], names: Names) -> Iterator[str]:
     for name in names.secrets:
-        held = name if found[3] == "DEPLOY" else f"PLAN_{name.removeprefix('DEPLOY_')}"
+        held = name if found[3] == "DEPLOY" or name == TOKEN else f"PLAN_{name.removeprefix('DEPLOY_')}"
         yield f"{found[1]}{name}: {found[2]}{held}{found[4]}\n"
 
 

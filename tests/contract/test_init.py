@@ -229,6 +229,18 @@ def test_what_gitlab_gives_to_every_job_is_neither_stored_nor_taken_away_in_a_me
     assert set(asked["variables"]) == {"OPS_KEY", "DEPLOY_WEB_KEY"}
 
 
+def test_what_github_makes_for_every_job_is_not_stored_and_is_there_in_a_pull_request(tmp_path: Path) -> None:
+    login = "{username_env: GITHUB_ACTOR, password_env: GITHUB_TOKEN}"
+    registries = f"    registries: {{ghcr.io: {login}}}\n"
+    (tmp_path / "deploy.yml").write_text(CONFIG.replace("  shop:\n", f"  shop:\n{registries}"))
+    text = init(tmp_path, "github", "--stack", "shop").output
+    assert "secrets to store for qa, on, on-look: DEPLOY_WEB_KEY, OPS_KEY\n" in text
+    for name in ("ci.yml", "cd.yml"):
+        written = (tmp_path / ".github/workflows" / name).read_text()
+        assert "      GITHUB_TOKEN: ${{ secrets.GITHUB_TOKEN }}\n" in written
+        assert "GITHUB_ACTOR" not in written
+
+
 def test_a_workflow_that_is_there_is_left_and_the_difference_is_shown(tmp_path: Path) -> None:
     (tmp_path / ".github/workflows").mkdir(parents=True)
     own = tmp_path / ".github/workflows/cd.yml"
