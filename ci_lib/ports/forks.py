@@ -4,8 +4,9 @@ import multiprocessing
 import os
 import pickle
 import signal
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkProcess
 from typing import Any, TypeVar
@@ -13,6 +14,8 @@ from typing import Any, TypeVar
 from ci_lib.ports.protocols import PortFault
 
 T = TypeVar("T")
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
+"""What cancels a run, and what ends a wait: see ``ports/system.py``."""
 _MOST = 8
 """A container sees all processors of its host, and may seldom use more."""
 
@@ -47,14 +50,35 @@ class Forks:
 def _together(jobs: Sequence[Callable[[], T]]) -> list[T | Exception]:
     begun: list[tuple[ForkProcess, Connection]] = []
     try:
-        for job in jobs:
-            begun.append(_begin(job, [results for _, results in begun]))
+        with _uninterrupted():
+            for job in jobs:
+                begun.append(_begin(job, [results for _, results in begun]))
         return [_result(process, results) for process, results in begun]
     finally:
         for process, results in begun:
             process.kill()  # one that has ended is not there any more
             process.join()
             results.close()
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Put signals off until the end: one that came right behind a copy would leave it, known to nobody.
+
+    Python calls handlers in the main thread alone, so that nowhere else there is anything to put off.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    before = {number: signal.signal(number, lambda number, _: came.append(number)) for number in _ENDING}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for one in came:
+            signal.raise_signal(one)
 
 
 def _begin(job: Callable[[], Any], others: list[Connection]) -> tuple[ForkProcess, Connection]:
@@ -68,7 +92,7 @@ def _begin(job: Callable[[], Any], others: list[Connection]) -> tuple[ForkProces
 
 def _work(job: Callable[[], Any], results: Connection, readers: list[Connection]) -> None:
     """Do the job in a copy. ``readers`` were copied along: while it has them, it would wait for a reader."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _ENDING:
         signal.signal(number, signal.SIG_DFL)  # whoever cancels the run meets the process that was copied
     for reader in readers:
         reader.close()
