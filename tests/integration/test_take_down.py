@@ -139,9 +139,16 @@ def test_what_would_not_come_back_is_named_and_a_project_that_was_renamed_is_not
     (shop.folder / "deploy.yml").write_text(renamed)
     shop.release("sha-2")
     assert shop.call("deploy", "staging", "--version", "sha-2").code == 0
+    label = "com.docker.compose"
+    named = (f"{label}.project={shop.project}-new-staging", f"{label}.service=debug", f"{label}.oneoff=False")
+    labels = (word for name in named for word in ("--label", name))
+    image = shop.containers("new-staging", "nginx")[0]["Config"]["Image"]
+    docker("run", "-d", *labels, image, "sleep", "300")
     down = shop.call("take-down", "staging", "--version", "sha-2")
     assert down.code == 0, down
+    assert shop.containers("new-staging", "debug") == []
     rows = {row["name"]: (row["mark"], row["value"]) for row in down.result["preflight"]}
     mark, value = rows["volumes without a name"]
     assert (mark, value.startswith("nginx /nameless (")) == ("warned", True)
+    assert rows["services beside the release"] == ("warned", "debug")
     docker("volume", "inspect", *docker("volume", "ls", "-q", "--filter", f"name={value[17:29]}").split())

@@ -15,13 +15,13 @@ _NAMELESS: Final = re.compile(r"[0-9a-f]{64}")
 _NAMED: Final = f'{{{{.Label "{PROJECT}"}}}} {{{{.Names}}}}'
 
 # $1 label of the project, $2 its name, $3 label of one-off containers. Those go first, since Compose leaves
-# them, and with them the networks that they are on.
+# them, and with them the networks that they are on; what it did not make itself it leaves too.
 _REMOVE = """
 set -eu; project=$1=$2
-for id in $(docker ps -aq --filter "label=$project" --filter "label=$3=True"); do
-  docker rm -f "$id" || true
-done
+remove() { for id in $(docker ps -aq --filter "label=$project" "$@"); do docker rm -f "$id" || true; done; }
+remove --filter "label=$3=True"
 docker compose -p "$2" down
+remove
 left=$(docker ps -a --filter "label=$project" --format '{{.Names}}')
 [ -z "$left" ] || { echo "still there: $left" >&2; exit 1; }
 """
