@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from ci_lib.domain.approval import MIN_REASON, same_person
 from ci_lib.domain.backups import is_backup_name
-from ci_lib.domain.errors import Refusal, UsageFault
+from ci_lib.domain.errors import Refusal, StepFault, UsageFault
 from ci_lib.domain.images import Release
 from ci_lib.domain.plan_hash import is_plan_hash
 from ci_lib.domain.reasons import Reason, Verb
@@ -13,6 +13,8 @@ from ci_lib.engine.schema import DOWN, KEEP
 from ci_lib.engine.tools import Request, Tools
 from ci_lib.images.requirement import Requirement, Subject
 from ci_lib.images.rule import Basis, VerifiedImage, exempt, permit, verified
+from ci_lib.plan.ground import Ground
+from ci_lib.plan.parts import saves
 from ci_lib.records import ledger, proofs
 from ci_lib.records.chain import Chain
 
@@ -134,4 +136,20 @@ def _refuse_bad(tools: Tools, chain: Chain, release: Release, passed: tuple[Veri
         hint="mend what made it fail, deploy it once more to the environment that verifies it, then promote; "
         "or --force VERSION --reason TEXT",
         reason=Reason.POLICY,
+    )
+
+
+def demand_saved(ground: Ground, chain: Chain) -> None:
+    """Raise ``StepFault`` (BACKUP) where data have to be saved first, and nothing runs to have them from.
+
+    A stack that was taken down has left its data, and no first release finds any.
+    """
+    down = ledger.taken_down(chain, ground.settings.environment)
+    if ground.previous is not None or down is None or down.id == ground.release.id or not saves(ground):
+        return
+    raise StepFault(
+        f"the data that {down.version} left when it was taken down have to be saved before "
+        f"{ground.release.version} gets them, and nothing runs that they could be had from",
+        hint=f"bring it back (`rollback --version {down.version}`), then deploy {ground.release.version}",
+        reason=Reason.BACKUP,
     )

@@ -4,18 +4,17 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from ci_lib.domain.errors import ConfigFault, DeployError, StepFault, UsageFault
+from ci_lib.domain.errors import ConfigFault, DeployError, UsageFault
 from ci_lib.domain.images import Image, Release
 from ci_lib.domain.reasons import Reason
 from ci_lib.domain.running import Running
 from ci_lib.domain.target import Candidate, Kept, Target, Wanted
-from ci_lib.engine.admit import admit
+from ci_lib.engine.admit import admit, demand_saved
 from ci_lib.engine.choose import complete, rollback_target
 from ci_lib.engine.schema import rehearsed, way_back
 from ci_lib.engine.tools import Request, Tools
 from ci_lib.images.rule import Basis, VerifiedImage, exempt
 from ci_lib.plan.ground import Ground, HostGround, instances
-from ci_lib.plan.parts import saves
 from ci_lib.records import ledger, proofs
 from ci_lib.records.chain import Chain, check
 
@@ -93,22 +92,6 @@ def survey_deploy(request: Request, tools: Tools, chain: Chain, named: Mapping[s
     demand_saved(ground, chain)
     heads = rehearsed(request, tools, chain, candidate.release) if ground.migrates else ()
     return replace(ground, rehearsed=heads)
-
-
-def demand_saved(ground: Ground, chain: Chain) -> None:
-    """Raise ``StepFault`` (BACKUP) where data have to be saved first, and nothing runs to have them from.
-
-    A stack that was taken down has left its data, and no first release finds any.
-    """
-    down = ledger.taken_down(chain, ground.settings.environment)
-    if ground.previous is not None or down is None or down.id == ground.release.id or not saves(ground):
-        return
-    raise StepFault(
-        f"the data that {down.version} left when it was taken down have to be saved before "
-        f"{ground.release.version} gets them, and nothing runs that they could be had from",
-        hint=f"bring it back (`rollback --version {down.version}`), then deploy {ground.release.version}",
-        reason=Reason.BACKUP,
-    )
 
 
 def survey_rollback(request: Request, tools: Tools, chain: Chain | None) -> Ground:

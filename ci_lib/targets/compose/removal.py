@@ -1,4 +1,4 @@
-"""Removing a whole project: what that would take along unnoticed, and the removal itself."""
+"""Removing a project, or what a release that failed has added: and before, what that would take along."""
 
 import re
 from collections.abc import Collection
@@ -66,3 +66,14 @@ def remove(site: Site, *, limit: float) -> None:
     """Remove every container of the project, one-off ones too, and its networks; volumes stay."""
     argv = ("env", *site.environment, "sh", "-c", _REMOVE, "sh", PROJECT, site.project, ONE_OFF)
     demand(site.change(*argv, limit=limit), "not everything could be removed")
+
+
+def remove_new(site: Site, seen: Collection[str], known: Collection[str], *, limit: float) -> None:
+    """Remove what a first release that failed has brought: what is ``seen`` and was not ``known`` before."""
+    gone = [instance for instance in seen if instance not in known]
+    if not gone:
+        return
+    # By project name alone: the files may not have reached the run directory.
+    down = ("env", *site.environment, "docker", "compose", "-p", site.project, "down")
+    argv = ("docker", "rm", "-f", *gone) if known else down
+    demand(site.change(*argv, limit=limit), "the failed release cannot be removed")

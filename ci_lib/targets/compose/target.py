@@ -237,15 +237,8 @@ class ComposeTarget:
             files.leave(self._site)
             self._changing()
             return StepReport()
-        known = set(step.args["known"])
-        gone = [item.instance for item in self.observe() if item.instance not in known]
-        if known and gone:
-            argv: tuple[str, ...] = ("docker", "rm", "-f", *gone)
-        else:
-            # By project name alone: the files may not have reached the run directory.
-            argv = ("env", *self._site.environment, "docker", "compose", "-p", self._site.project, "down")
-        if gone:
-            demand(self._site.change(*argv, limit=step.time_limit), "the failed release cannot be removed")
+        seen = tuple(item.instance for item in self.observe())
+        removal.remove_new(self._site, seen, step.args["known"], limit=step.time_limit)
         files.restore(self._site, failed=failed, previous="")
         self._changing()
         return StepReport()
